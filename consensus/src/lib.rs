@@ -35,5 +35,5 @@
 pub mod error;
 pub mod state;
 
-pub use error::{Rule, Severity, ViewError};
+pub use error::{Carrier, Rule, Severity, ViewError};
 pub use state::{StateDiff, StateKey, StateView};

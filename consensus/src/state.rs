@@ -16,7 +16,7 @@
 
 use std::collections::BTreeMap;
 
-use chain::codec::{SchemaRead, SchemaWrite, wincode};
+use chain::codec::{SchemaRead, SchemaWrite};
 use chain::units::RateEpoch;
 use chain::{AccountId, Header, Height, PublicKey};
 
