@@ -25,9 +25,7 @@ use crate::signature::PublicKey;
 const VERSION: Fe32 = Fe32::Q;
 
 /// Names an account: 20 bytes of the hash of its public key.
-#[derive(
-    Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, SchemaRead, SchemaWrite,
-)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, SchemaRead, SchemaWrite)]
 #[repr(transparent)]
 pub struct AccountId([u8; 20]);
 
@@ -89,7 +87,10 @@ impl Address {
         if self.network == network {
             Ok(self.account)
         } else {
-            Err(AddressError::WrongNetwork { expected: network, found: self.network })
+            Err(AddressError::WrongNetwork {
+                expected: network,
+                found: self.network,
+            })
         }
     }
 }
@@ -119,17 +120,29 @@ impl FromStr for Address {
             .into_iter()
             .find(|network| network.address_prefix() == prefix)
             .ok_or(AddressError::UnknownPrefix)?;
-        let version =
-            checked.remove_witness_version().ok_or(AddressError::Length { found: 0 })?;
+        let version = checked
+            .fe32_iter()
+            .next()
+            .ok_or(AddressError::Length { found: 0 })?;
         if version != VERSION {
-            return Err(AddressError::UnknownVersion { found: version.to_u8() });
+            return Err(AddressError::UnknownVersion {
+                found: version.to_u8(),
+            });
         }
-        checked.validate_segwit_padding().map_err(|error| encoding(error.to_string()))?;
+        checked.remove_witness_version();
+        checked
+            .validate_segwit_padding()
+            .map_err(|error| encoding(error.to_string()))?;
         let payload: Vec<u8> = checked.byte_iter().collect();
         let account = payload
             .try_into()
-            .map_err(|payload: Vec<u8>| AddressError::Length { found: payload.len() })?;
-        Ok(Self { network, account: AccountId(account) })
+            .map_err(|payload: Vec<u8>| AddressError::Length {
+                found: payload.len(),
+            })?;
+        Ok(Self {
+            network,
+            account: AccountId(account),
+        })
     }
 }
 
@@ -146,7 +159,10 @@ mod tests {
         for network in Network::ALL {
             let text = Address::new(network, AccountId([9; 20])).to_string();
             assert!(text.starts_with(network.address_prefix()));
-            assert_eq!(text.parse::<Address>().map(|parsed| parsed.to_string()), Ok(text));
+            assert_eq!(
+                text.parse::<Address>().map(|parsed| parsed.to_string()),
+                Ok(text)
+            );
         }
     }
 
@@ -155,7 +171,10 @@ mod tests {
         let text = address().to_string();
         assert_eq!(text.to_uppercase().parse(), Ok(address()));
         let mixed = text.replacen('q', "Q", 1);
-        assert!(matches!(mixed.parse::<Address>(), Err(AddressError::Encoding { .. })));
+        assert!(matches!(
+            mixed.parse::<Address>(),
+            Err(AddressError::Encoding { .. })
+        ));
     }
 
     #[test]
@@ -177,10 +196,15 @@ mod tests {
         let bitcoin = bech32::segwit::encode_v1(hrp("bc"), &[7; 20]).expect("encodes");
         assert_eq!(bitcoin.parse::<Address>(), Err(AddressError::UnknownPrefix));
         let version = bech32::segwit::encode_v1(hrp("x3c"), &[7; 20]).expect("encodes");
-        assert_eq!(version.parse::<Address>(), Err(AddressError::UnknownVersion { found: 1 }));
+        assert_eq!(
+            version.parse::<Address>(),
+            Err(AddressError::UnknownVersion { found: 1 })
+        );
         let wrong = address().account_on(Network::Test);
-        let expected =
-            AddressError::WrongNetwork { expected: Network::Test, found: Network::Main };
+        let expected = AddressError::WrongNetwork {
+            expected: Network::Test,
+            found: Network::Main,
+        };
         assert_eq!(wrong, Err(expected));
     }
 }

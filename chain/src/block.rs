@@ -24,8 +24,8 @@ use crate::units::{Amount, CheckpointNumber, CompactTarget, Height, Timestamp};
 use crate::vote::IncludedVote;
 
 /// Memory that the transactions of one body may take; a body of the largest size (1 MiB) full of
-/// the smallest transactions (158 B on the wire, under 256 B in memory) stays below it.
-const TRANSACTIONS_BYTES_MAX: usize = 2 << 20;
+/// the smallest transactions (158 B on the wire, under 512 B in memory) stays below it.
+const TRANSACTIONS_BYTES_MAX: usize = 4 << 20;
 /// Memory that the list of envelopes of one body may take, without their contents.
 const ENVELOPES_BYTES_MAX: usize = 2 << 20;
 /// Memory of a list in the aux section, which is at most 64 KiB on the wire.
@@ -75,6 +75,8 @@ pub struct Header {
 impl Header {
     /// Bytes of an encoded header.
     pub const BYTES: usize = 276;
+    /// Where the nonce stands in the encoding; `extra` and the solution follow it.
+    pub const NONCE_OFFSET: usize = 244;
     /// Bytes of the solution at its end.
     pub const SOLUTION_BYTES: usize = 16;
 
@@ -210,6 +212,13 @@ mod tests {
             let changed: Header = codec::decode(&changed, Header::BYTES).expect("a header");
             assert!(ids.insert(changed.id()), "byte {position} is not covered");
         }
+    }
+
+    #[test]
+    fn the_nonce_stands_at_its_offset() {
+        let bytes = codec::encode(&Header { nonce: u64::MAX, ..Header::default() });
+        let field = Header::NONCE_OFFSET..Header::NONCE_OFFSET + 8;
+        assert!(bytes[field].iter().all(|byte| *byte == 0xff));
     }
 
     #[test]

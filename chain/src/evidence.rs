@@ -4,7 +4,7 @@
 //! Evidence is self-contained: two signatures and what they are over.
 //!
 //! # Spec
-//! docs/spec/02-blocks.md §6
+//! docs/spec/02-blocks.md §2.4
 //!
 //! # Not here
 //! What it costs: `consensus`.

@@ -5,7 +5,7 @@
 //! form carries them.
 //!
 //! # Spec
-//! docs/spec/02-blocks.md §5
+//! docs/spec/02-blocks.md §2.3
 //!
 //! # Not here
 //! Rosters, justification and slashing: `consensus`.

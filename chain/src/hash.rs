@@ -39,6 +39,8 @@ pub mod context {
     pub const STATE_KEY: &str = "x3c/statekey";
     /// Sorted seen one-time keys, part of the state hash.
     pub const SEEN: &str = "x3c/seen";
+    /// Key of the cache of verified items: local, never on the wire.
+    pub const VERIFIED: &str = "x3c/verified";
     /// Account id of a public key.
     pub const ADDRESS: &str = "ChainChat v1 address";
     /// Envelope content without authorisation.

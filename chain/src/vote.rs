@@ -4,7 +4,7 @@
 //! Both forms carry the same signature, over (height, block id, bond).
 //!
 //! # Spec
-//! docs/spec/02-blocks.md §4
+//! docs/spec/02-blocks.md §2.2
 //!
 //! # Not here
 //! Seats, inclusion and slashing: `consensus`.

@@ -11,44 +11,16 @@
 //! # Not here
 //! Malformed bytes: `chain::error`.
 
-use chain::units::CompactTarget;
-use chain::{Height, Timestamp};
+use chain::envelope::EnvelopeKind;
+use chain::units::{BondId, CheckpointNumber, CompactTarget, MasternodeId, RateEpoch};
+use chain::{Amount, BlockId, EnvelopeError, Hash32, Height, Timestamp, TxId};
 use thiserror::Error;
 
-/// How something that broke a rule came to us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carrier {
-    /// By itself: an honest relayer may see a slightly different chain.
-    Loose,
-    /// In a block: honest nodes relay a block only after they applied it.
-    Block,
-}
+use crate::difficulty::Work;
 
-/// How much a broken rule says about who sent it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Says nothing: time may heal it, or our view differs from the sender's.
-    Harmless,
-    /// Score 1: an honest node may send this in a race.
-    Minor,
-    /// Score 20: an honest node checks this before it relays.
-    Serious,
-    /// Score 100: no honest node ever sends this.
-    Fatal,
-}
+mod severity;
 
-impl Severity {
-    /// Points against the sender; at 100 it is banned.
-    #[must_use]
-    pub const fn score(self) -> u32 {
-        match self {
-            Self::Harmless => 0,
-            Self::Minor => 1,
-            Self::Serious => 20,
-            Self::Fatal => 100,
-        }
-    }
-}
+pub use severity::{Carrier, Severity};
 
 /// A rule of the chain that something broke.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -76,6 +48,22 @@ pub enum Rule {
     /// docs/spec/02-blocks.md 3: the solution solves the challenge.
     #[error("the solution does not solve the challenge")]
     PowSolution,
+    /// docs/spec/02-blocks.md 3: a target is canonical and within the network's limits.
+    #[error("target {found} is not canonical or outside the limits, the highest is {max}")]
+    TargetRange {
+        /// Highest target of the network.
+        max: CompactTarget,
+        /// Target found.
+        found: CompactTarget,
+    },
+    /// docs/spec/02-blocks.md 3: a header follows the parent it names.
+    #[error("parent {found}, expected {expected}")]
+    HeaderParent {
+        /// Id of the header before.
+        expected: BlockId,
+        /// Parent found.
+        found: BlockId,
+    },
     /// docs/spec/02-blocks.md 3: the target is the computed one.
     #[error("target {found}, expected {expected}")]
     Target {
@@ -111,21 +99,439 @@ pub enum Rule {
         /// Time found.
         found: Timestamp,
     },
-    /// docs/spec/12-fork-choice.md: a descendant of an invalid block is invalid.
+    /// docs/spec/02-blocks.md 3: an uncle is not from the future of the block that includes it.
+    #[error("uncle time {found} is beyond the including block's latest {latest}")]
+    UncleTimeTooNew {
+        /// The including block's time plus the limit.
+        latest: Timestamp,
+        /// Time found.
+        found: Timestamp,
+    },
+    /// docs/spec/12-fork-choice.md 4: a descendant of an invalid block is invalid.
     #[error("an ancestor is invalid")]
     InvalidAncestor,
+
+    // Bodies: sizes and roots. The sender is at fault; the header may have a body that fits.
+    /// docs/spec/02-blocks.md 5: no body of any network is larger.
+    #[error("a body of {found} bytes, at most {max}")]
+    BodySize {
+        /// Absolute limit.
+        max: usize,
+        /// Bytes found.
+        found: usize,
+    },
+    /// docs/spec/02-blocks.md 5: no aux section is larger.
+    #[error("an aux section of {found} bytes, at most {max}")]
+    AuxSize {
+        /// Limit.
+        max: usize,
+        /// Bytes found.
+        found: usize,
+    },
+    /// docs/spec/02-blocks.md 5: the transactions are those that the header names.
+    #[error("the transactions do not match the header")]
+    TxRoot,
+    /// docs/spec/02-blocks.md 5: the envelopes are those that the header names.
+    #[error("the envelopes do not match the header")]
+    EnvelopeRoot,
+    /// docs/spec/02-blocks.md 5: the aux items are those that the header names.
+    #[error("the aux items do not match the header")]
+    AuxRoot,
+
+    // Bodies: form and context.
+    /// docs/spec/02-blocks.md 5: the limit follows the bodies of the last full term.
+    #[error("a body of {found} bytes, at most {limit} in this term")]
+    BodyLimit {
+        /// Limit in force.
+        limit: u64,
+        /// Bytes found.
+        found: u64,
+    },
+    /// docs/spec/02-blocks.md 5: stamped items fill at most their share of a body.
+    #[error("{found} bytes of stamped items, at most {limit}")]
+    StampLane {
+        /// Share in force.
+        limit: u64,
+        /// Bytes with the item that is one too many.
+        found: u64,
+    },
+    /// docs/spec/02-blocks.md 5: a body names a transaction once.
+    #[error("transaction {id} stands in the body twice")]
+    TransactionRepeated {
+        /// The transaction.
+        id: TxId,
+    },
+    /// docs/spec/02-blocks.md 7: the header shows the root of the state after its parent.
+    #[error("state root {found}, expected {expected}")]
+    StateRoot {
+        /// Root after the parent.
+        expected: Hash32,
+        /// Root found.
+        found: Hash32,
+    },
+    /// docs/spec/02-blocks.md 7: the header shows the supply after its parent.
+    #[error("supply {found}, expected {expected}")]
+    SupplyField {
+        /// Supply after the parent.
+        expected: Amount,
+        /// Supply found.
+        found: Amount,
+    },
+    /// docs/spec/02-blocks.md 7: the header shows the justified checkpoint after its parent.
+    #[error("justified checkpoint {found}, expected {expected}")]
+    JustifiedField {
+        /// Checkpoint after the parent.
+        expected: CheckpointNumber,
+        /// Checkpoint found.
+        found: CheckpointNumber,
+    },
+    /// docs/spec/02-blocks.md 7: the header shows the finalized checkpoint after its parent.
+    #[error("finalized checkpoint {found}, expected {expected}")]
+    FinalizedField {
+        /// Checkpoint after the parent.
+        expected: CheckpointNumber,
+        /// Checkpoint found.
+        found: CheckpointNumber,
+    },
+
+    // Aux items.
+    /// docs/spec/02-blocks.md 6: a block includes at most two uncles.
+    #[error("{found} uncles, at most {max}")]
+    UncleCount {
+        /// Limit.
+        max: usize,
+        /// Uncles found.
+        found: usize,
+    },
+    /// docs/spec/02-blocks.md 6: uncles are different and ascend by id.
+    #[error("the uncles do not ascend by id")]
+    UncleOrder,
+    /// docs/spec/02-blocks.md 6: an uncle is one to six blocks below.
+    #[error("an uncle of height {uncle} in a block of height {block}")]
+    UncleDepth {
+        /// Height of the including block.
+        block: Height,
+        /// Height of the uncle.
+        uncle: Height,
+    },
+    /// docs/spec/02-blocks.md 6: an uncle's parent is an ancestor of the including block.
+    #[error("the parent of uncle {id} is no ancestor")]
+    UncleParent {
+        /// The uncle.
+        id: BlockId,
+    },
+    /// docs/spec/02-blocks.md 6: an uncle is no ancestor of the including block.
+    #[error("uncle {id} is an ancestor")]
+    UncleIsAncestor {
+        /// The uncle.
+        id: BlockId,
+    },
+    /// docs/spec/02-blocks.md 6: a chain includes an uncle once.
+    #[error("uncle {id} was included before")]
+    UncleRepeated {
+        /// The uncle.
+        id: BlockId,
+    },
+    /// docs/spec/02-blocks.md 6: the solution count grows by one and one for each uncle.
+    #[error("solution count {found}, expected {expected}")]
+    SolutionCount {
+        /// Parent's count, plus one, plus uncles.
+        expected: u64,
+        /// Count found.
+        found: u64,
+    },
+    /// docs/spec/02-blocks.md 8: votes stand for at most sixteen seats.
+    #[error("{found} votes, at most {max} seats")]
+    VoteSeats {
+        /// Limit.
+        max: usize,
+        /// Votes found; each stands for a seat at least.
+        found: usize,
+    },
+    /// docs/spec/02-blocks.md 8: a vote is for one of the eight blocks before.
+    #[error("a vote for the block {back} before")]
+    VoteBack {
+        /// Distance found.
+        back: u8,
+    },
+    /// docs/spec/02-blocks.md 8: votes ascend by distance and bond.
+    #[error("the votes do not ascend by distance and bond")]
+    VoteOrder,
+    /// docs/spec/02-blocks.md 8: only a bond with a seat votes.
+    #[error("bond {bond} has no seat")]
+    VoteWithoutSeat {
+        /// Who voted.
+        bond: BondId,
+    },
+    /// docs/spec/02-blocks.md 8: a block includes at most 256 finality signatures.
+    #[error("{found} finality signatures, at most {max}")]
+    FinalityCount {
+        /// Limit.
+        max: usize,
+        /// Signatures found.
+        found: usize,
+    },
+    /// docs/spec/02-blocks.md 8: groups ascend by target, members by masternode; none is empty.
+    #[error("the finality groups do not ascend or one is empty")]
+    FinalityOrder,
+    /// docs/spec/02-blocks.md 8: only members of a roster sign checkpoints.
+    #[error("masternode {masternode} is in no roster")]
+    FinalityNotInRoster {
+        /// Who signed.
+        masternode: MasternodeId,
+    },
+    /// docs/spec/02-blocks.md 8: a block includes at most four proofs of misbehaviour.
+    #[error("{found} proofs of misbehaviour, at most {max}")]
+    EvidenceCount {
+        /// Limit.
+        max: usize,
+        /// Proofs found.
+        found: usize,
+    },
+    /// docs/spec/02-blocks.md 8: evidence shows a contradiction, in its one order.
+    #[error("the evidence shows no contradiction in its canonical order")]
+    EvidenceForm,
+    /// docs/spec/02-blocks.md 8: a block holds one proof of one misbehaviour.
+    #[error("the same misbehaviour is proved twice")]
+    EvidenceRepeated,
+    /// docs/spec/02-blocks.md 8: evidence names a bond or a masternode that exists.
+    #[error("the evidence names an unknown bond or masternode")]
+    EvidenceUnknown,
+
+    // Transactions by themselves.
+    /// docs/spec/03-transactions.md 2: the version is 1.
+    #[error("transaction version {found}")]
+    TransactionVersion {
+        /// Version found.
+        found: u8,
+    },
+    /// docs/spec/03-transactions.md 2: fee and tip are amounts below the cap.
+    #[error("the largest fee or the tip exceeds the cap")]
+    FeeRange,
+    /// docs/spec/03-transactions.md 2: the sender signed every byte before the signature.
+    #[error("the sender's signature does not verify")]
+    TransactionSignature,
+    /// docs/spec/03-transactions.md 3: a transfer has 1 to 256 outputs.
+    #[error("a transfer with {found} outputs")]
+    OutputCount {
+        /// Outputs found.
+        found: usize,
+    },
+    /// docs/spec/03-transactions.md 3: an output is worth between one base unit and the cap.
+    #[error("output {position} is worth {found}")]
+    OutputAmount {
+        /// Position in the transfer.
+        position: usize,
+        /// Amount found.
+        found: Amount,
+    },
+    /// docs/spec/03-transactions.md 3: the outputs together are below the cap.
+    #[error("the outputs together exceed the cap")]
+    OutputSum,
+    /// docs/spec/03-transactions.md 4: the record's version is 1.
+    #[error("record version {found}")]
+    RecordVersion {
+        /// Version found.
+        found: u8,
+    },
+    /// docs/spec/03-transactions.md 4: a record is its sender's own.
+    #[error("the record names another key than its sender's")]
+    RecordKey,
+    /// docs/spec/03-transactions.md 4: unknown flags are zero.
+    #[error("record flags {found:#06x}")]
+    RecordFlags {
+        /// Flags found.
+        found: u16,
+    },
+    /// docs/spec/03-transactions.md 4: a record begins before it ends.
+    #[error("a record valid from {from} to {to}")]
+    RecordValidity {
+        /// First height at which it would hold.
+        from: u32,
+        /// First height at which it would not.
+        to: u32,
+    },
+    /// docs/spec/03-transactions.md 4: the account signed its record.
+    #[error("the record's signature does not verify")]
+    RecordSignature,
+    /// docs/spec/03-transactions.md 4: a stamped record offers neither fee nor tip.
+    #[error("a stamped record with a fee or a tip")]
+    StampedFee,
+
+    // Transactions in context.
+    /// docs/spec/03-transactions.md 5: the nonce was used before.
+    #[error("nonce {found}, the account is at {expected}")]
+    NonceUsed {
+        /// The account's next nonce.
+        expected: u64,
+        /// Nonce found.
+        found: u64,
+    },
+    /// docs/spec/03-transactions.md 5: orders before this one are missing.
+    #[error("nonce {found}, the account is only at {expected}")]
+    NonceAhead {
+        /// The account's next nonce.
+        expected: u64,
+        /// Nonce found.
+        found: u64,
+    },
+    /// docs/spec/03-transactions.md 5: the fee is at most what the sender accepts.
+    #[error("{units} units at {kib} each, at most {max_fee} is offered")]
+    FeeAboveMax {
+        /// Units to be paid.
+        units: u64,
+        /// Price of a unit.
+        kib: Amount,
+        /// Largest fee that the sender accepts.
+        max_fee: Amount,
+    },
+    /// docs/spec/03-transactions.md 5: the balance covers all debits.
+    #[error("a balance of {balance} does not cover the debit")]
+    BalanceTooLow {
+        /// Balance before the order.
+        balance: Amount,
+    },
+    /// docs/spec/03-transactions.md 5: only a first record may carry a stamp.
+    #[error("a stamp on a record that is not the account's first")]
+    StampNotFirst,
+    /// docs/spec/03-transactions.md 5: the generation of an inbox key grows.
+    #[error("inbox generation {found} after {before}")]
+    RecordGeneration {
+        /// Generation of the record in force.
+        before: u32,
+        /// Generation found.
+        found: u32,
+    },
+    /// docs/spec/03-transactions.md 5: a record names the one that it replaces.
+    #[error("the record does not link to the one before")]
+    RecordLink,
+
+    // Stamps.
+    /// docs/spec/04-envelopes.md 5: a stamp declares at least the minimum effort.
+    #[error("a stamp of effort {found}, at least {min}")]
+    StampEffort {
+        /// Minimum for what it admits.
+        min: u32,
+        /// Effort declared.
+        found: u32,
+    },
+    /// docs/spec/04-envelopes.md 5: a stamp refers to a multiple of sixteen.
+    #[error("a stamp refers to height {found}, which is no multiple of the step")]
+    StampReferenceStep {
+        /// Height found.
+        found: u32,
+    },
+    /// docs/spec/04-envelopes.md 5: a stamp refers to a block of its own branch.
+    #[error("a stamp refers to another branch or to an unknown block at height {height}")]
+    StampReference {
+        /// Height of the reference.
+        height: Height,
+    },
+    /// docs/spec/04-envelopes.md 5: the hash of a stamp is worth its effort.
+    #[error("the hash of a stamp does not meet its effort")]
+    StampHash,
+    /// docs/spec/04-envelopes.md 5: a stamp solves its challenge.
+    #[error("the solution of a stamp does not solve its challenge")]
+    StampSolution,
+    /// docs/spec/04-envelopes.md 5: the reference is at least eight blocks old.
+    #[error("a stamp refers to height {reference}, too young at height {height}")]
+    StampTooYoung {
+        /// Height of the block that would include it.
+        height: Height,
+        /// Height of the reference.
+        reference: u32,
+    },
+    /// docs/spec/04-envelopes.md 5: the reference is at most 96 blocks old.
+    #[error("a stamp refers to height {reference}, too old at height {height}")]
+    StampTooOld {
+        /// Height of the block that would include it.
+        height: Height,
+        /// Height of the reference.
+        reference: u32,
+    },
+
+    // Envelopes by themselves.
+    /// docs/spec/04-envelopes.md 1: the bytes are an envelope's.
+    #[error("not an envelope: {0}")]
+    EnvelopeLayout(#[from] EnvelopeError),
+    /// docs/spec/04-envelopes.md 4: the table says which admission a kind and class may use.
+    #[error("an envelope of kind {kind:?} and class {class} with admission {auth}")]
+    Admission {
+        /// Kind.
+        kind: EnvelopeKind,
+        /// Size class.
+        class: u8,
+        /// Auth byte.
+        auth: u8,
+    },
+    /// docs/spec/04-envelopes.md 4: unadmitted envelopes are for regtest.
+    #[error("an envelope without admission on a network that demands one")]
+    FreeEnvelope,
+    /// docs/spec/04-envelopes.md 4: proofs and credits are not active yet.
+    #[error("admission {auth} is not active")]
+    AdmissionInactive {
+        /// Auth byte.
+        auth: u8,
+    },
+    /// docs/spec/04-envelopes.md 4: an envelope names its chain.
+    #[error("the envelope belongs to another chain")]
+    EnvelopeNet,
+    /// docs/spec/04-envelopes.md 4: the salt of a blob is zero.
+    #[error("a blob with a salt")]
+    BlobSalt,
+    /// docs/spec/04-envelopes.md 4: the one-time key is a point of the curve.
+    #[error("the one-time key is not on the curve")]
+    OneTimeKeyOffCurve,
+    /// docs/spec/04-envelopes.md 4: the one-time key signed content and admission.
+    #[error("the envelope's signature does not verify")]
+    EnvelopeSignature,
+    /// docs/spec/04-envelopes.md 4: the payer signed for this content.
+    #[error("the payer's signature does not verify")]
+    ClearSignature,
+
+    // Envelopes in context.
+    /// docs/spec/04-envelopes.md 6: the window of the rate epoch is over.
+    #[error("rate epoch {epoch} is over at height {height}")]
+    EpochPast {
+        /// Height of the block that would include it.
+        height: Height,
+        /// The envelope's epoch.
+        epoch: RateEpoch,
+    },
+    /// docs/spec/04-envelopes.md 6: the window of the rate epoch has not begun.
+    #[error("rate epoch {epoch} has not begun at height {height}")]
+    EpochAhead {
+        /// Height of the block that would include it.
+        height: Height,
+        /// The envelope's epoch.
+        epoch: RateEpoch,
+    },
+    /// docs/spec/04-envelopes.md 6: a one-time key is used once in its window.
+    #[error("the one-time key was used in rate epoch {epoch}")]
+    OneTimeKeySeen {
+        /// Epoch of the first use.
+        epoch: RateEpoch,
+    },
+    /// docs/spec/04-envelopes.md 6: a payment burns exactly the price of its rate epoch.
+    #[error("a payment of {found}, the price is {expected}")]
+    ClearPrice {
+        /// Exact price.
+        expected: Amount,
+        /// Amount found.
+        found: Amount,
+    },
 }
 
-impl Rule {
-    /// What breaking this rule says about the sender: the only map from a rule to a score.
-    #[must_use]
-    pub const fn severity(&self, carrier: Carrier) -> Severity {
-        match (self, carrier) {
-            (Self::TimeTooNew { .. }, _) => Severity::Harmless,
-            (_, Carrier::Block) => Severity::Fatal,
-            (_, Carrier::Loose) => Severity::Serious,
-        }
-    }
+/// Why a block was not applied: its fault or ours, which must never be mixed up.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The block breaks a rule: it is invalid.
+    #[error(transparent)]
+    Rule(#[from] Rule),
+    /// Our own state failed: stop, and blame nobody.
+    #[error(transparent)]
+    View(#[from] ViewError),
 }
 
 /// Our own storage failed or holds what it never should: stop, never blame a peer.
@@ -143,5 +549,61 @@ pub enum ViewError {
     Damaged {
         /// What does not fit.
         reason: String,
+    },
+    /// The view shows another state than the one after the block's parent: a defect of the caller.
+    #[error("the state is the one after {tip}, asked for the one after {parent}")]
+    OtherTip {
+        /// Tip of the view.
+        tip: BlockId,
+        /// Parent of the block.
+        parent: BlockId,
+    },
+}
+
+/// Why the block tree does not take a block or answer a question. No peer's fault, unless it is a
+/// [`Rule`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TreeError {
+    /// The block breaks a rule of the tree.
+    #[error(transparent)]
+    Rule(#[from] Rule),
+    /// The header's parent is not in the tree: older than its root, forgotten, or not yet here.
+    #[error("the parent {parent} is not in the tree")]
+    UnknownParent {
+        /// The parent that is missing.
+        parent: BlockId,
+    },
+    /// The block is not in the tree.
+    #[error("the block {id} is not in the tree")]
+    UnknownBlock {
+        /// The block that is missing.
+        id: BlockId,
+    },
+    /// The tree is full of blocks with more work behind them.
+    #[error("the block tree is full of heavier branches")]
+    Full,
+    /// The block descends from one that leaves a final block aside.
+    #[error("an ancestor conflicts with finality")]
+    ConflictsWithFinality,
+    /// The root cannot be faulty: everything here stands on it.
+    #[error("the root of the block tree stands")]
+    Root,
+    /// The uncles' work exceeds what the header can have counted.
+    #[error("uncles with the work {found}, where the header allows {max}")]
+    UncleWork {
+        /// Most that the header's solution count allows.
+        max: Work,
+        /// Work found.
+        found: Work,
+    },
+    /// More work than hashes can have been computed on earth.
+    #[error("the score of the branch exceeds 128 bits")]
+    ScoreOverflow,
+    /// Following the best chain takes a deeper reorg than the law allows without the operator.
+    #[error("a reorg of {depth_blocks} blocks needs the operator's consent")]
+    ReorgTooDeep {
+        /// Blocks that would be disconnected.
+        depth_blocks: u64,
     },
 }

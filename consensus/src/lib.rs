@@ -32,8 +32,27 @@
     )
 )]
 
+pub mod block;
+pub mod difficulty;
+pub mod envelope;
 pub mod error;
+pub mod fork_choice;
+pub mod header;
+pub mod pow;
+pub mod reward;
+pub mod stamp;
 pub mod state;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod transaction;
+pub mod transition;
 
-pub use error::{Carrier, Rule, Severity, ViewError};
+pub use block::{CheckedBlock, VerifiedSet};
+pub use envelope::CheckedEnvelope;
+pub use error::{ApplyError, Carrier, Rule, Severity, TreeError, ViewError};
+pub use fork_choice::{BlockTree, TipChange};
+pub use header::{CheckedHeader, HeaderContext};
+pub use stamp::Branch;
 pub use state::{StateDiff, StateKey, StateView};
+pub use transaction::CheckedTransaction;
+pub use transition::{AppliedBlock, Draft};

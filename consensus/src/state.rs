@@ -1,12 +1,14 @@
 //! The consensus state as the rules see it: keys, the view they read through, the difference they
-//! hand back.
+//! hand back, and the hash that two nodes compare.
 //!
 //! # Invariants
-//! * A [`StateView`] shows exactly one state: the one after its tip.
+//! * A [`StateView`] shows exactly one state: the one after its tip. The state after genesis is
+//!   empty; an absent value stands for its default ([`value`]).
 //! * `apply` hands out two [`StateDiff`]s: committing the first moves the state one block forward,
 //!   committing the second moves it back, byte for byte, in every map.
-//! * The tree holds exactly the nodes of the current version; what a block makes stale is removed
-//!   in the same commit and lives on in its undo.
+//! * Going forward, a block sets values and never removes one; only an undo removes.
+//! * The tree holds exactly the nodes of the current version, which is the tip's height; what a
+//!   block makes stale is removed in the same commit and lives on in its undo.
 //!
 //! # Spec
 //! docs/spec/11-state.md
@@ -17,37 +19,46 @@
 use std::collections::BTreeMap;
 
 use chain::codec::{SchemaRead, SchemaWrite};
+use chain::hash::{context, derive};
 use chain::units::RateEpoch;
-use chain::{AccountId, Header, Height, PublicKey};
+use chain::{AccountId, Hash32, Header, Height, PublicKey};
+use genesis::Params;
 
 use crate::error::ViewError;
+
+pub(crate) mod overlay;
+pub mod tree;
+pub mod value;
+
+pub use tree::root;
+pub use value::{Account, EpochPrice, Finality, RecentUncle, Supply};
 
 /// Names a value of the state. The encoding is the storage key; its hash is the tree's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, SchemaRead, SchemaWrite)]
 #[wincode(crate = "chain::codec::wincode")]
 pub enum StateKey {
-    /// Balance and nonce of an account.
+    /// Balance and nonce of an account: [`Account`].
     #[wincode(tag = 0)]
     Account(AccountId),
-    /// Record of an account.
+    /// Record of an account: [`chain::record::AccountRecord`].
     #[wincode(tag = 1)]
     Record(AccountId),
-    /// Supply, minted and burned so far.
+    /// Supply, minted and burned so far: [`Supply`].
     #[wincode(tag = 2)]
     Supply,
-    /// Price of a KiB in a rate epoch.
+    /// Prices of the rate epochs that blocks may still ask for: [`value::Prices`].
     #[wincode(tag = 3)]
-    Price(RateEpoch),
-    /// Body size of the block at this position of the current term.
+    Prices,
+    /// Body size (bytes, u64) of the block at this position of its term.
     #[wincode(tag = 4)]
     BodySize(u32),
-    /// Limit of a body in the current term.
+    /// Limit of a body (bytes, u64) in the current term.
     #[wincode(tag = 5)]
     BodyLimit,
-    /// Justified and finalized checkpoint.
+    /// Justified and finalized checkpoint: [`Finality`].
     #[wincode(tag = 6)]
     Finality,
-    /// Uncles that recent blocks included.
+    /// Uncles that recent blocks included: [`value::RecentUncles`].
     #[wincode(tag = 7)]
     RecentUncles,
 }
@@ -101,3 +112,53 @@ pub struct StateDiff {
     /// Seen one-time keys, outside the tree.
     pub seen: BTreeMap<PublicKey, Option<RateEpoch>>,
 }
+
+/// Header of the tip.
+///
+/// # Errors
+/// [`ViewError`]: the storage failed or has no such header.
+pub fn tip(view: &impl StateView) -> Result<Header, ViewError> {
+    let height = view.tip_height()?;
+    header_at(view, height)
+}
+
+/// Header of the tip or of its ancestor at `height`, which must be one.
+pub(crate) fn header_at(view: &impl StateView, height: Height) -> Result<Header, ViewError> {
+    view.ancestor(height)?.ok_or_else(|| ViewError::Damaged {
+        reason: format!("no header at height {height}, at or below the tip"),
+    })
+}
+
+/// What two nodes compare: root of the tree, seen one-time keys, tip.
+///
+/// `H("state", state root | H("seen", (epoch u32 | count u64 | keys)*) | tip id)`, over the rate
+/// epochs that the next block may include, ascending, each with its keys ascending.
+///
+/// # Errors
+/// [`ViewError`]: the storage failed or is damaged.
+pub fn state_hash(view: &impl StateView, params: &Params) -> Result<Hash32, ViewError> {
+    let tip = tip(view)?;
+    let mut seen = Vec::new();
+    for epoch in includable_epochs(tip.height, params) {
+        let keys = view.seen_in(epoch)?;
+        let count = u64::try_from(keys.len()).unwrap_or(u64::MAX);
+        seen.extend_from_slice(&epoch.get().to_le_bytes());
+        seen.extend_from_slice(&count.to_le_bytes());
+        keys.iter().for_each(|key| seen.extend_from_slice(key.as_bytes()));
+    }
+    let seen = derive(context::SEEN, &[&seen]);
+    let (root, id) = (root(view)?, tip.id());
+    let parts: [&[u8]; 3] = [root.as_bytes(), &seen, id.as_bytes()];
+    Ok(Hash32::from_bytes(derive(context::STATE, &parts)))
+}
+
+/// Rate epochs whose envelopes the block after `tip` may include, ascending.
+pub(crate) fn includable_epochs(tip: Height, params: &Params) -> Vec<RateEpoch> {
+    let Some(next) = tip.next() else { return Vec::new() };
+    let current = params.rate_epoch(next);
+    let before = current.checked_sub(1);
+    before.into_iter().chain([current]).filter(|epoch| params.accepts_epoch(next, *epoch)).collect()
+}
+
+#[cfg(test)]
+mod tests;

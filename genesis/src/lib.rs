@@ -20,10 +20,11 @@
 //! Formulas (`consensus`), limits of the transport (`network`).
 
 #![forbid(unsafe_code)]
+// `main` is the network of that name.
+#![allow(special_module_name)]
 
 mod dev;
 pub mod law;
-#[allow(special_module_name)] // the network of that name
 mod main;
 mod params;
 mod regtest;

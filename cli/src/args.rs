@@ -1,0 +1,323 @@
+//! The command line as people type it; `config` gives it its meaning.
+//!
+//! # Invariants
+//! * No secret is ever an argument: words, passwords, keys and links come from files, standard
+//!   input or a prompt.
+//! * Names and habits are a contract (docs/spec/14-commands.md); scripts rely on them.
+//!
+//! # Spec
+//! docs/spec/14-commands.md
+//!
+//! # Not here
+//! Defaults that depend on the network, files and the environment: `config`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// ChainChat: encrypted chat messages in the blocks of a purpose-built chain.
+#[derive(Debug, Parser)]
+#[command(name = "chainchat", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) shared: SharedArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SharedArgs {
+    /// Network: main, test, dev or regtest.
+    #[arg(long, global = true, default_value = "main")]
+    pub(crate) network: chain::Network,
+    /// This command's own folder: a node's, or a wallet's and messenger's profile.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) datadir: Option<PathBuf>,
+    /// Password from the first line of this file; `-` is standard input.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Machine-readable output on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a full node.
+    Node(Box<NodeArgs>),
+    /// Mine for a node over its RPC.
+    Mine(MineArgs),
+    /// Keys and coins.
+    #[command(subcommand)]
+    Wallet(WalletCommand),
+    /// Conversations and messages.
+    #[command(subcommand)]
+    Chat(ChatCommand),
+    /// Call a method of a node.
+    Rpc(RpcArgs),
+    /// Show or generate the node's configuration file.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the node is that a command talks to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NodeAccess {
+    /// Address of the node's RPC, `http://HOST:PORT` or `ws://HOST:PORT`.
+    #[arg(long, value_name = "URL")]
+    pub(crate) rpc: Option<String>,
+    /// Cookie file of the node.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rpc_cookie: Option<PathBuf>,
+    /// Take address and cookie from this node's data folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) node_datadir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeArgs {
+    /// Configuration file; by default `node.toml` in the data folder, if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Address to listen on for peers, as a multiaddress; may repeat.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub(crate) p2p_listen: Vec<String>,
+    /// Peer to stay connected to, as a multiaddress; may repeat.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub(crate) connect: Vec<String>,
+    /// Address of the RPC listener.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) rpc_listen: Option<SocketAddr>,
+    /// Address of the read-only RPC listener for the public; none by default.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) public_rpc_listen: Option<SocketAddr>,
+    /// Address for health and metrics; none by default.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Mine on this machine.
+    #[arg(long, requires = "miner_address")]
+    pub(crate) mine: bool,
+    /// Account that mined coins go to.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) miner_address: Option<chain::Address>,
+    /// Mining threads; by default one less than the cores.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Find peers in the local network.
+    #[arg(long)]
+    pub(crate) mdns: bool,
+    /// Log level: error, warn, info, debug or trace, or a filter of `tracing`.
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+    /// Shift the clock; dev and regtest only.
+    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
+    pub(crate) mock_time_offset: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MineArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeAccess,
+    /// Account that mined coins go to.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) address: chain::Address,
+    /// Mining threads; by default one less than the cores.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WalletCommand {
+    /// Make a new wallet.
+    New(NodeAccess),
+    /// Make a wallet from its 24 (or 12) words.
+    Restore {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// File with the words; `-` is standard input.
+        #[arg(long, value_name = "FILE")]
+        words_file: PathBuf,
+        /// Height below which the wallet has no history.
+        #[arg(long, value_name = "HEIGHT", default_value_t = 0)]
+        birthday: u64,
+    },
+    /// Print the wallet's address.
+    Address,
+    /// Print the wallet's words.
+    Words,
+    /// Coins by state.
+    Balance(NodeAccess),
+    /// Send coins.
+    Send {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// Receiver.
+        #[arg(long, value_name = "ADDRESS")]
+        to: chain::Address,
+        /// Amount in X3C, for example 1.5.
+        #[arg(long, value_name = "X3C")]
+        amount: chain::Amount,
+        /// Wait until the transaction is in this state.
+        #[arg(long, value_name = "STATE")]
+        wait: Option<WaitState>,
+        /// Give up waiting after this many seconds.
+        #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+        timeout: u64,
+    },
+    /// Credits and debits.
+    History {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// Comma-separated values instead of a table.
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Copy the encrypted wallet to a file.
+    Backup {
+        /// File to write; it must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Sign the text on standard input with the account's key.
+    Sign,
+    /// Change the password.
+    Passwd {
+        /// New password from the first line of this file.
+        #[arg(long, value_name = "FILE")]
+        new_password_file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChatCommand {
+    /// Start a conversation.
+    New {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// Its name, seen by its members.
+        name: String,
+    },
+    /// Publish this account's record, so that others can invite it.
+    Publish(NodeAccess),
+    /// All conversations.
+    List(NodeAccess),
+    /// Hand out keys, by a link or to an account's inbox.
+    Invite {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// Conversation id or name.
+        conversation: String,
+        /// Which keys.
+        #[arg(long)]
+        access: Access,
+        /// Account whose inbox gets the keys; without it a link is made.
+        #[arg(long, value_name = "ADDRESS")]
+        to: Option<chain::Address>,
+        /// File that the link is written to; it must not exist.
+        #[arg(long, value_name = "FILE", conflicts_with = "to")]
+        out: Option<PathBuf>,
+    },
+    /// Join by a link.
+    Join {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// File with the link; `-` is standard input. A link holds keys: never an argument.
+        #[arg(long, value_name = "FILE")]
+        link_file: PathBuf,
+    },
+    /// Send a message.
+    Send {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// Conversation id or name.
+        conversation: String,
+        /// The text.
+        #[arg(long, conflicts_with = "text_file")]
+        text: Option<String>,
+        /// File with the text; `-` is standard input.
+        #[arg(long, value_name = "FILE")]
+        text_file: Option<PathBuf>,
+        /// Message that this one answers.
+        #[arg(long, value_name = "ID")]
+        reply_to: Option<String>,
+        /// Wait until the message is in this state.
+        #[arg(long, value_name = "STATE")]
+        wait: Option<WaitState>,
+        /// Give up waiting after this many seconds.
+        #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+        timeout: u64,
+    },
+    /// Print messages.
+    Read {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// Conversation id or name.
+        conversation: String,
+        /// At most this many, the newest.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        /// Only messages after this one.
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
+    },
+    /// Print messages as they come.
+    Follow {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// Conversation id or name.
+        conversation: String,
+    },
+    /// Known accounts.
+    Contacts(NodeAccess),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RpcArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeAccess,
+    /// Method, for example chain_getTip.
+    pub(crate) method: String,
+    /// Parameters as a JSON object.
+    pub(crate) params: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print a configuration file with every setting at its default.
+    Generate,
+    /// Print the configuration in force for this data folder.
+    Show,
+}
+
+/// How far something sent has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum WaitState {
+    /// The network has it.
+    Delivered,
+    /// A block holds it.
+    InBlock,
+    /// Stakers confirmed the block.
+    Confirmed,
+    /// The block is final.
+    Final,
+}
+
+/// Keys of a conversation that an invitation hands over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Access {
+    /// Read only.
+    Read,
+    /// Write only.
+    Write,
+    /// Read and write.
+    ReadWrite,
+}

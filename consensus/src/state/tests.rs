@@ -1,0 +1,203 @@
+//! The tree against itself: roots follow from values alone, and every node has an owner.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{MemoryState, TestChain};
+use crate::testing::Owner;
+
+use chain::Network;
+
+/// A state that lives only in its maps, for trees of any content.
+#[derive(Default)]
+struct Bare {
+    diffs: StateDiff,
+    tip: u64,
+}
+
+impl StateView for Bare {
+    fn value(&self, key: &StateKey) -> Result<Option<Vec<u8>>, ViewError> {
+        Ok(self.diffs.values.get(key).cloned().flatten())
+    }
+
+    fn node(&self, node_key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        Ok(self.diffs.nodes.get(node_key).cloned().flatten())
+    }
+
+    fn seen(&self, _: &PublicKey) -> Result<Option<RateEpoch>, ViewError> {
+        Ok(None)
+    }
+
+    fn seen_in(&self, _: RateEpoch) -> Result<Vec<PublicKey>, ViewError> {
+        Ok(Vec::new())
+    }
+
+    fn ancestor(&self, _: Height) -> Result<Option<Header>, ViewError> {
+        Ok(None)
+    }
+
+    fn tip_height(&self) -> Result<Height, ViewError> {
+        Ok(Height::new(self.tip))
+    }
+}
+
+impl Bare {
+    fn commit(&mut self, nodes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) {
+        for (key, node) in nodes {
+            match node {
+                Some(node) => self.diffs.nodes.insert(key, Some(node)),
+                None => self.diffs.nodes.remove(&key),
+            };
+        }
+    }
+
+    fn put(&mut self, values: &BTreeMap<StateKey, Vec<u8>>) -> tree::TreeUpdate {
+        let update = tree::update(self, Height::new(self.tip + 1), values).expect("memory");
+        self.commit(update.nodes.clone());
+        self.tip += 1;
+        update
+    }
+}
+
+fn values(accounts: &[(u8, u8)]) -> BTreeMap<StateKey, Vec<u8>> {
+    let key = |account: u8| StateKey::Account(AccountId::from_bytes([account; 20]));
+    accounts.iter().map(|(account, value)| (key(*account), vec![*value; 9])).collect()
+}
+
+#[test]
+fn the_tree_of_nothing_has_the_named_root() {
+    assert_eq!(root(&Bare::default()), Ok(tree::EMPTY_ROOT));
+    let mut bare = Bare::default();
+    let update = bare.put(&BTreeMap::new());
+    assert_eq!(update.root, tree::EMPTY_ROOT);
+    assert_eq!(root(&bare), Ok(tree::EMPTY_ROOT));
+    let update = bare.put(&values(&[(1, 1)]));
+    assert_eq!(root(&bare), Ok(update.root));
+    assert_eq!(bare.diffs.nodes.len(), 1);
+}
+
+#[test]
+fn a_block_that_changes_no_value_keeps_the_root_and_moves_one_node() {
+    let mut bare = Bare::default();
+    let before = bare.put(&values(&[(1, 1), (2, 2), (3, 3)])).root;
+    let nodes = bare.diffs.nodes.len();
+    let update = bare.put(&BTreeMap::new());
+    assert_eq!(update.root, before);
+    assert_eq!(root(&bare), Ok(before));
+    assert_eq!(bare.diffs.nodes.len(), nodes);
+    assert_eq!(update.nodes.len(), 2);
+}
+
+#[test]
+fn a_missing_or_garbled_node_is_our_own_damage() {
+    let mut bare = Bare::default();
+    bare.put(&values(&[(1, 1), (2, 2), (3, 3)]));
+    for node in bare.diffs.nodes.values_mut() {
+        *node = Some(vec![0xff; 3]);
+    }
+    assert!(matches!(root(&bare), Err(ViewError::Damaged { .. })));
+    let refused = tree::update(&bare, Height::new(2), &values(&[(1, 2)]));
+    assert!(matches!(refused, Err(ViewError::Damaged { .. })));
+    bare.diffs.nodes.clear();
+    assert!(matches!(root(&bare), Err(ViewError::Damaged { .. })));
+}
+
+#[test]
+fn the_words_of_a_failing_storage_reach_the_caller() {
+    struct Failing;
+    impl StateView for Failing {
+        fn value(&self, _: &StateKey) -> Result<Option<Vec<u8>>, ViewError> {
+            unreachable!("the tree asks for no values")
+        }
+        fn node(&self, _: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+            Err(ViewError::Unreadable { reason: "the disk is gone".to_owned() })
+        }
+        fn seen(&self, _: &PublicKey) -> Result<Option<RateEpoch>, ViewError> {
+            Ok(None)
+        }
+        fn seen_in(&self, _: RateEpoch) -> Result<Vec<PublicKey>, ViewError> {
+            Ok(Vec::new())
+        }
+        fn ancestor(&self, _: Height) -> Result<Option<Header>, ViewError> {
+            Ok(None)
+        }
+        fn tip_height(&self) -> Result<Height, ViewError> {
+            Ok(Height::new(3))
+        }
+    }
+    let expected = ViewError::Unreadable { reason: "the disk is gone".to_owned() };
+    assert_eq!(root(&Failing), Err(expected.clone()));
+    let update = tree::update(&Failing, Height::new(4), &values(&[(1, 1)]));
+    assert_eq!(update.err(), Some(expected));
+}
+
+proptest! {
+    #[test]
+    fn the_root_follows_from_the_values_alone_and_every_step_can_be_undone(
+        blocks in proptest::collection::vec(
+            proptest::collection::vec((0u8..40, any::<u8>()), 0..12), 1..12,
+        ),
+    ) {
+        let mut bare = Bare::default();
+        let mut all = BTreeMap::new();
+        let mut history = Vec::new();
+        for block in &blocks {
+            let before = bare.diffs.nodes.clone();
+            let set = values(block);
+            let update = bare.put(&set);
+            all.extend(set);
+            let mut fresh = Bare::default();
+            prop_assert_eq!(fresh.put(&all).root, update.root);
+            // No node of an older version is left over.
+            prop_assert_eq!(bare.diffs.nodes.len(), fresh.diffs.nodes.len());
+            prop_assert_eq!(root(&bare), Ok(update.root));
+            history.push((before, update));
+        }
+        for (before, update) in history.into_iter().rev() {
+            bare.commit(update.undo);
+            bare.tip -= 1;
+            prop_assert_eq!(&bare.diffs.nodes, &before);
+        }
+    }
+}
+
+#[test]
+fn the_state_hash_covers_values_seen_keys_and_tip() {
+    let owner = Owner::new(1);
+    let mut chain = TestChain::new(Network::Regtest);
+    let hash = |state: &MemoryState| state_hash(state, chain_params()).expect("memory");
+    let genesis = hash(chain.state());
+    let params = chain.params().clone();
+    let epoch = chain.rate_epoch();
+    let message = crate::testing::TestEnvelope::message(&params, epoch, 1).envelope;
+    chain.mine(owner.account(), &[], &[message]);
+    let after = hash(chain.state());
+    assert_ne!(after, genesis);
+    let mut forgotten = chain.state().clone();
+    let key = *forgotten.seen_keys().keys().next().expect("one envelope");
+    let forget = StateDiff { seen: BTreeMap::from([(key, None)]), ..StateDiff::default() };
+    forgotten.commit(&forget);
+    assert_ne!(hash(&forgotten), after);
+    assert_eq!(root(&forgotten), root(chain.state()));
+    chain.disconnect();
+    assert_eq!(hash(chain.state()), genesis);
+}
+
+fn chain_params() -> &'static Params {
+    static PARAMS: std::sync::OnceLock<Params> = std::sync::OnceLock::new();
+    PARAMS.get_or_init(|| Params::of(Network::Regtest))
+}
+
+#[test]
+fn keys_have_frozen_encodings() {
+    let account = AccountId::from_bytes([9; 20]);
+    let encoded = |key| chain::codec::encode(&key);
+    assert_eq!(encoded(StateKey::Account(account)), [vec![0], vec![9; 20]].concat());
+    assert_eq!(encoded(StateKey::Record(account)), [vec![1], vec![9; 20]].concat());
+    assert_eq!(encoded(StateKey::Supply), [2]);
+    assert_eq!(encoded(StateKey::Prices), [3]);
+    assert_eq!(encoded(StateKey::BodySize(258)), [4, 2, 1, 0, 0]);
+    assert_eq!(encoded(StateKey::BodyLimit), [5]);
+    assert_eq!(encoded(StateKey::Finality), [6]);
+    assert_eq!(encoded(StateKey::RecentUncles), [7]);
+}

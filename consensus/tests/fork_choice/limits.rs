@@ -1,0 +1,365 @@
+//! Everything the tree holds, follows or answers has a limit.
+
+use chain::Height;
+use consensus::difficulty::Work;
+use consensus::fork_choice::{
+    BLOCKS_MAX, Fault, Insertion, LOCATOR_IDS_MAX, ReorgLimit, Score, Seen, TREE_DEPTH_BLOCKS,
+};
+use consensus::header::CheckedHeader;
+use consensus::{BlockTree, TreeError};
+use genesis::law;
+
+use crate::forge::{Forge, SPACING_MS, insert_all};
+
+/// Inserts headers with their bodies and applies them.
+fn apply_all(tree: &mut BlockTree, headers: &[CheckedHeader]) {
+    for header in headers {
+        tree.insert(header).expect("the parent is known");
+        tree.add_body(header.id(), Work::ZERO, Seen::BeforeRestart)
+            .expect("it is known");
+        tree.mark_applied(header.id()).expect("its body is known");
+    }
+}
+
+#[test]
+fn unknown_blocks_are_named() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let chain = forge.chain(&forge.genesis(), 2);
+    let (parent, id) = (*chain[0].id(), *chain[1].id());
+    let unknown = TreeError::UnknownBlock { id };
+    assert_eq!(
+        tree.insert(&chain[1]),
+        Err(TreeError::UnknownParent { parent })
+    );
+    assert_eq!(
+        tree.add_body(&id, Work::ZERO, Seen::At(1)),
+        Err(unknown.clone())
+    );
+    assert_eq!(tree.mark_applied(&id), Err(unknown.clone()));
+    assert_eq!(tree.invalidate(&id, Fault::Invalid), Err(unknown.clone()));
+    assert_eq!(tree.reconsider(&id, Fault::Invalid), Err(unknown.clone()));
+    assert_eq!(tree.tip_change(&id, ReorgLimit::Law), Err(unknown));
+    assert_eq!(tree.status(&id), None);
+    assert_eq!(
+        tree.invalidate(&forge.genesis(), Fault::Invalid),
+        Err(TreeError::Root)
+    );
+
+    assert_eq!(tree.insert(&chain[0]), Ok(Insertion::Added));
+    assert_eq!(tree.insert(&chain[0]), Ok(Insertion::AlreadyKnown));
+    assert_eq!(
+        tree.mark_applied(&parent),
+        Err(TreeError::UnknownBlock { id: parent })
+    );
+}
+
+#[test]
+fn uncles_cannot_weigh_more_than_the_header_counts() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let first = forge.child(&forge.genesis(), 0, SPACING_MS);
+    let second = forge.child(first.id(), 2, SPACING_MS);
+    insert_all(&mut tree, &[first, second]).expect("in order");
+    let refused = |max, found| {
+        Err(TreeError::UncleWork {
+            max: Work::new(max),
+            found: Work::new(found),
+        })
+    };
+    assert_eq!(
+        tree.add_body(first.id(), Work::new(1), Seen::At(1)),
+        refused(0, 1)
+    );
+    assert_eq!(
+        tree.add_body(second.id(), Work::new(5), Seen::At(1)),
+        refused(4, 5)
+    );
+    assert_eq!(
+        tree.add_body(second.id(), Work::new(4), Seen::At(1)),
+        Ok(())
+    );
+    assert_eq!(tree.add_body(first.id(), Work::ZERO, Seen::At(2)), Ok(()));
+    assert_eq!(tree.score(second.id()).map(Score::get), Some(8));
+}
+
+#[test]
+fn a_reorg_deeper_than_the_law_needs_consent() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let depth = usize::try_from(law::REORG_BLOCKS_MAX).expect("a small number");
+    let old = forge.chain(&forge.genesis(), depth + 1);
+    apply_all(&mut tree, &old);
+    let (deep_tip, tip) = (*old[depth].id(), *old[depth - 1].id());
+    let new = forge.chain(&forge.genesis(), depth + 2);
+    apply_all(&mut tree, &new);
+    assert_eq!(tree.best(), new[depth + 1].id());
+
+    let change = tree
+        .tip_change(&tip, ReorgLimit::Law)
+        .expect("just within the law");
+    assert_eq!(change.disconnect.len(), depth);
+    let depth_blocks = law::REORG_BLOCKS_MAX + 1;
+    let refused = tree.tip_change(&deep_tip, ReorgLimit::Law);
+    assert_eq!(refused, Err(TreeError::ReorgTooDeep { depth_blocks }));
+    let change = tree
+        .tip_change(&deep_tip, ReorgLimit::Lifted)
+        .expect("the operator agreed");
+    assert_eq!(
+        (change.disconnect.len(), change.connect.len()),
+        (depth + 1, depth + 2)
+    );
+    assert_eq!(change.disconnect.first(), Some(&deep_tip));
+    assert_eq!(change.connect.first(), Some(new[0].id()));
+}
+
+#[test]
+fn a_flood_of_headers_is_bounded_and_leaves_the_best_chain_alone() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let chain = forge.chain(&forge.genesis(), 8);
+    apply_all(&mut tree, &chain);
+    let genesis = forge.genesis();
+    let mut refused = 0;
+    for _ in 0..BLOCKS_MAX + 500 {
+        let spam = forge.child(&genesis, 0, SPACING_MS);
+        match tree.insert(&spam) {
+            Ok(Insertion::Added) => {}
+            Err(TreeError::Full) => refused += 1,
+            other => panic!("{other:?}"),
+        }
+        assert!(tree.len() <= BLOCKS_MAX);
+    }
+    assert_eq!(tree.len(), BLOCKS_MAX);
+    assert_eq!(refused, 500 + 9);
+    assert_eq!(tree.best(), chain[7].id());
+    assert!(tree.wanted_bodies(10, |_| false).is_empty());
+
+    // A heavier newcomer displaces a lighter one...
+    let uncle_bearer = forge.child(&genesis, 1, SPACING_MS);
+    assert_eq!(tree.insert(&uncle_bearer), Ok(Insertion::Added));
+    // ...a branch with more work than the best chain grows as before...
+    let rival = forge.chain(&genesis, 9);
+    let fits = insert_all(&mut tree, &rival[..1]);
+    assert_eq!(
+        fits,
+        Err(TreeError::Full),
+        "its first header is as light as the spam"
+    );
+    let rival = forge.chain(chain[3].id(), 6);
+    assert_eq!(insert_all(&mut tree, &rival), Ok(()));
+    let wanted = tree.wanted_bodies(10, |_| false);
+    assert_eq!(
+        wanted,
+        rival.iter().map(|header| *header.id()).collect::<Vec<_>>()
+    );
+    // ...and so does the best chain.
+    apply_all(&mut tree, &forge.chain(chain[7].id(), 20));
+    assert_eq!(tree.len(), BLOCKS_MAX);
+    assert_eq!(
+        tree.headers_after(&[genesis], 100)
+            .expect("all of it")
+            .len(),
+        28
+    );
+}
+
+#[test]
+fn a_heavy_branch_without_bodies_does_not_starve_the_best_chain() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let first = forge.chain(&forge.genesis(), 1);
+    apply_all(&mut tree, &first);
+    let mut parent = forge.genesis();
+    loop {
+        let header = forge.child(&parent, 0, SPACING_MS);
+        parent = *header.id();
+        match tree.insert(&header) {
+            Ok(_) => {}
+            Err(error) => break assert_eq!(error, TreeError::Full),
+        }
+    }
+    assert_eq!(tree.len(), BLOCKS_MAX);
+    let withheld = *tree.best_header();
+
+    // The best chain grows: a thousand headers ahead, with every body a little further.
+    let mut tip = *first[0].id();
+    let ahead = forge.chain(&tip, 1_030);
+    assert_eq!(insert_all(&mut tree, &ahead[..1_024]), Ok(()));
+    assert_eq!(tree.insert(&ahead[1_024]), Err(TreeError::Full));
+    assert_eq!(tree.status(&withheld), None);
+    for header in &ahead[..6] {
+        tree.add_body(header.id(), Work::ZERO, Seen::At(1))
+            .expect("it is known");
+        tree.mark_applied(header.id()).expect("its body is known");
+        tip = *header.id();
+    }
+    assert_eq!(*tree.best(), tip);
+    assert_eq!(insert_all(&mut tree, &ahead[1_024..]), Ok(()));
+    // Both branches are asked for, half and half.
+    let wanted = tree.wanted_bodies(64, |_| false);
+    let of_ours = wanted
+        .iter()
+        .filter(|id| ahead.iter().any(|header| header.id() == *id));
+    assert_eq!((wanted.len(), of_ours.count()), (64, 32));
+    // What is asked for already is passed over.
+    let asked: Vec<_> = wanted[..40].to_vec();
+    let next = tree.wanted_bodies(64, |id| asked.contains(id));
+    assert!(next.iter().all(|id| !asked.contains(id)));
+    assert_eq!(next.len(), 64);
+}
+
+#[test]
+fn invalid_branches_make_room_first() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let heavy = forge.chain(&forge.genesis(), 10);
+    insert_all(&mut tree, &heavy).expect("in order");
+    let genesis = forge.genesis();
+    while tree.len() < BLOCKS_MAX {
+        tree.insert(&forge.child(&genesis, 0, SPACING_MS))
+            .expect("there is room");
+    }
+    tree.invalidate(heavy[2].id(), Fault::Invalid)
+        .expect("it is known");
+    for last in (2..10).rev() {
+        assert!(tree.status(heavy[last].id()).is_some());
+        tree.insert(&forge.child(&genesis, 0, SPACING_MS))
+            .expect("an invalid block goes");
+        assert_eq!(tree.status(heavy[last].id()), None);
+    }
+    let full = tree.insert(&forge.child(&genesis, 0, SPACING_MS));
+    assert_eq!(full, Err(TreeError::Full));
+}
+
+#[test]
+fn the_root_follows_the_applied_tip() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let depth = usize::try_from(TREE_DEPTH_BLOCKS).expect("a small number");
+    let chain = forge.chain(&forge.genesis(), depth + 300);
+    let low = forge.chain(chain[9].id(), 3);
+    let high = forge.chain(chain[depth].id(), 3);
+    for (index, header) in chain.iter().enumerate() {
+        apply_all(&mut tree, std::slice::from_ref(header));
+        tree.prune_behind(header.id());
+        assert!(tree.len() <= depth + 256 + 7);
+        if index == 9 || index == depth {
+            insert_all(&mut tree, if index == 9 { &low } else { &high }).expect("in order");
+        }
+    }
+    let root = *tree.root();
+    assert_eq!(
+        tree.header(&root).map(|header| header.height),
+        Some(Height::new(256))
+    );
+    assert_eq!(root, *chain[255].id());
+    assert_eq!(tree.status(chain[254].id()), None);
+    assert_eq!(tree.status(low[2].id()), None);
+    assert!(tree.status(high[2].id()).is_some());
+    let tip = *chain[depth + 299].id();
+    assert_eq!(*tree.best(), tip);
+    let total = 2 * u128::try_from(chain.len()).expect("a small number");
+    assert_eq!(tree.score(&tip).map(Score::get), Some(total));
+
+    // The tree goes on working at its new root: contexts, ancestors, branches.
+    for header in [&chain[255], &chain[256], &chain[257], &chain[4_000]] {
+        let context = tree.header_context(header.id()).expect("it is in the tree");
+        assert_eq!(context.parent(), header.header());
+    }
+    for height in [256u64, 257, 1_000, 8_191] {
+        let index = usize::try_from(height).expect("a small number") - 1;
+        assert_eq!(
+            tree.ancestor(&tip, Height::new(height)),
+            Some(*chain[index].id())
+        );
+    }
+    assert_eq!(tree.ancestor(&tip, Height::new(255)), None);
+    let branch = forge.chain(&root, 2);
+    assert_eq!(insert_all(&mut tree, &branch), Ok(()));
+    let too_low = forge.child(chain[254].id(), 0, SPACING_MS);
+    let parent = *chain[254].id();
+    assert_eq!(
+        tree.insert(&too_low),
+        Err(TreeError::UnknownParent { parent })
+    );
+}
+
+#[test]
+fn a_tree_that_starts_in_the_middle_scores_alike() {
+    let mut forge = Forge::new();
+    let chain = forge.chain(&forge.genesis(), 6);
+    let [below, root, rest @ ..] = &chain[..] else {
+        panic!("six blocks")
+    };
+    assert!(BlockTree::new(*chain[3].header(), None).is_err());
+    let mut tree =
+        BlockTree::new(*root.header(), Some(*below.header())).expect("two blocks of a chain");
+    apply_all(&mut tree, rest);
+    assert_eq!(tree.best(), chain[5].id());
+    assert_eq!(tree.score(tree.best()).map(Score::get), Some(8));
+    assert_eq!(
+        tree.header_context(root.id())
+            .map(|context| *context.parent()),
+        Some(*root.header())
+    );
+}
+
+#[test]
+fn a_locator_is_dense_at_the_tip_and_ends_at_the_root() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let chain = forge.chain(&forge.genesis(), 300);
+    apply_all(&mut tree, &chain);
+    let height_of = |id| {
+        tree.header(id)
+            .map_or(u64::MAX, |header| header.height.get())
+    };
+    let locator = tree.locator(tree.best());
+    let heights: Vec<u64> = locator.iter().map(height_of).collect();
+    assert_eq!(
+        heights,
+        [
+            300, 299, 298, 297, 296, 295, 294, 293, 292, 291, 289, 285, 277, 261, 229, 165, 37, 0
+        ]
+    );
+    assert!(locator.len() <= LOCATOR_IDS_MAX);
+    assert_eq!(tree.locator(&forge.genesis()), [forge.genesis()]);
+    assert_eq!(
+        tree.locator(forge.child(&forge.genesis(), 0, 1).id()),
+        [forge.genesis()]
+    );
+}
+
+#[test]
+fn headers_are_served_from_the_first_common_block_on() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let chain = forge.chain(&forge.genesis(), 50);
+    apply_all(&mut tree, &chain);
+    let side = forge.chain(chain[19].id(), 5);
+    insert_all(&mut tree, &side).expect("in order");
+
+    let heights = |locator: &[chain::BlockId], limit| {
+        let headers = tree.headers_after(locator, limit)?;
+        Some(
+            headers
+                .iter()
+                .map(|header| header.height.get())
+                .collect::<Vec<_>>(),
+        )
+    };
+    // A peer on the side branch learns what comes after the fork.
+    let locator = tree.locator(side[4].id());
+    assert_eq!(heights(&locator, 4), Some(vec![21, 22, 23, 24]));
+    assert_eq!(heights(&locator, 100).map(|all| all.len()), Some(30));
+    // A peer at the tip learns nothing; a stranger's chain has nothing in common.
+    assert_eq!(heights(&[*tree.best()], 10), Some(vec![]));
+    let stranger = forge.child(chain[3].id(), 0, SPACING_MS);
+    assert_eq!(tree.headers_after(&[*stranger.id()], 10), None);
+    assert_eq!(tree.headers_after(&[], 10), None);
+    // A locator is read up to its limit.
+    let mut long = vec![*stranger.id(); LOCATOR_IDS_MAX];
+    long.push(*chain[0].id());
+    assert_eq!(tree.headers_after(&long, 10), None);
+}

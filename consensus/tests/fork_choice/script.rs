@@ -1,0 +1,220 @@
+//! Runs the scripts of this folder: one operation or expectation per line.
+//!
+//! ```text
+//! retarget                          work follows time (first line only)
+//! header NAME on PARENT             insert a header; [counting N] uncles; [after MS]
+//! body NAME                         its body is here, seen at this line; [with UNCLE..];
+//!                                   [before restart]
+//! block NAME on PARENT              header and body
+//! applied NAME
+//! invalid NAME                      mark; `conflicting NAME` is the other mark
+//! reconsider NAME
+//! expect best NAME                  or: expect best smaller NAME NAME (by id)
+//! expect best-header NAME
+//! expect status NAME STATUS
+//! expect change from NAME: -NAME.. +NAME..
+//! expect wanted LIMIT: NAME..
+//! expect refused NAME on PARENT: ERROR
+//! ```
+
+use std::collections::BTreeMap;
+
+use chain::BlockId;
+use consensus::fork_choice::{Fault, ReorgLimit, Seen};
+use consensus::header::CheckedHeader;
+use consensus::{BlockTree, difficulty::Work};
+
+use crate::forge::{Forge, SPACING_MS};
+
+struct Stage {
+    forge: Forge,
+    tree: BlockTree,
+    headers: BTreeMap<String, CheckedHeader>,
+}
+
+impl Stage {
+    fn new(forge: Forge) -> Self {
+        Self {
+            tree: forge.tree(),
+            forge,
+            headers: BTreeMap::new(),
+        }
+    }
+
+    fn id(&self, name: &str) -> BlockId {
+        match self.headers.get(name) {
+            Some(header) => *header.id(),
+            None if name == "genesis" => self.forge.genesis(),
+            None => panic!("no block is called {name}"),
+        }
+    }
+
+    fn name(&self, id: &BlockId) -> String {
+        let found = self.headers.iter().find(|(_, header)| header.id() == id);
+        found.map_or("genesis".to_owned(), |(name, _)| name.clone())
+    }
+
+    fn names<'a>(&self, sign: &str, ids: impl IntoIterator<Item = &'a BlockId>) -> Vec<String> {
+        ids.into_iter()
+            .map(|id| format!("{sign}{}", self.name(id)))
+            .collect()
+    }
+
+    /// `NAME on PARENT [counting N] [after MS]`
+    fn make(&mut self, words: &[&str]) -> CheckedHeader {
+        let [name, "on", parent, options @ ..] = words else {
+            panic!("NAME on PARENT: {words:?}")
+        };
+        let option = |key: &str, default| {
+            let value = options
+                .iter()
+                .position(|word| *word == key)
+                .map(|at| options[at + 1]);
+            value.map_or(default, |value| value.parse::<u64>().expect("a number"))
+        };
+        let parent = self.id(parent);
+        let header = self
+            .forge
+            .child(&parent, option("counting", 0), option("after", SPACING_MS));
+        let before = self.headers.insert((*name).to_owned(), header);
+        assert!(before.is_none(), "the name {name} is taken");
+        header
+    }
+
+    /// `NAME [with UNCLE..] [before restart]`
+    fn add_body(&mut self, words: &[&str], line: u64) {
+        let (words, seen) = match words {
+            [rest @ .., "before", "restart"] => (rest, Seen::BeforeRestart),
+            _ => (words, Seen::At(line)),
+        };
+        let (name, uncles) = match words {
+            [name, "with", uncles @ ..] => (name, uncles),
+            [name] => (name, &[][..]),
+            _ => panic!("NAME [with UNCLE..]: {words:?}"),
+        };
+        let works = uncles.iter().map(|uncle| self.headers[*uncle].work());
+        let work = works.fold(Work::ZERO, |sum, work| {
+            sum.checked_add(work).expect("little work")
+        });
+        self.tree
+            .add_body(&self.id(name), work, seen)
+            .expect("the header is known");
+    }
+
+    fn expect(&mut self, words: &[&str]) {
+        match words {
+            ["best", "smaller", one, other] => {
+                assert_eq!(*self.tree.best(), self.id(one).min(self.id(other)));
+            }
+            ["best", name] => assert_eq!(self.name(self.tree.best()), *name),
+            ["best-header", name] => assert_eq!(self.name(self.tree.best_header()), *name),
+            ["status", name, status] => {
+                let found = self
+                    .tree
+                    .status(&self.id(name))
+                    .expect("the block is known");
+                assert_eq!(format!("{found:?}"), *status);
+            }
+            ["change", "from", from, steps @ ..] => {
+                let from = self.id(from.trim_end_matches(':'));
+                let change = self.tree.tip_change(&from, ReorgLimit::Law).expect("a way");
+                let mut found = self.names("-", &change.disconnect);
+                found.extend(self.names("+", &change.connect));
+                assert_eq!(found, steps);
+            }
+            ["wanted", limit, names @ ..] => {
+                let limit = limit.trim_end_matches(':').parse().expect("a number");
+                let wanted = self.tree.wanted_bodies(limit, |_| false);
+                assert_eq!(self.names("", &wanted), names);
+            }
+            ["refused", name, "on", parent, reason @ ..] => {
+                let header = self.make(&[name, "on", parent.trim_end_matches(':')]);
+                let refused = self.tree.insert(&header).expect_err("it must be refused");
+                assert_eq!(refused.to_string(), reason.join(" "));
+            }
+            _ => panic!("not an expectation: {words:?}"),
+        }
+    }
+
+    fn run(&mut self, words: &[&str], line: u64) {
+        match words {
+            ["header", words @ ..] => {
+                let header = self.make(words);
+                self.tree.insert(&header).expect("the parent is known");
+            }
+            ["body", words @ ..] => self.add_body(words, line),
+            ["block", words @ ..] => {
+                self.run(&[&["header"][..], words].concat(), line);
+                self.add_body(&words[..1], line);
+            }
+            ["applied", name] => {
+                self.tree
+                    .mark_applied(&self.id(name))
+                    .expect("its body is known");
+            }
+            ["invalid", name] => {
+                self.tree
+                    .invalidate(&self.id(name), Fault::Invalid)
+                    .expect("it is known");
+            }
+            ["conflicting", name] => {
+                let fault = Fault::ConflictsWithFinality;
+                self.tree
+                    .invalidate(&self.id(name), fault)
+                    .expect("it is known");
+            }
+            ["reconsider", name] => {
+                self.tree
+                    .reconsider(&self.id(name), Fault::Invalid)
+                    .expect("it is known");
+            }
+            ["expect", words @ ..] => self.expect(words),
+            _ => panic!("not an operation: {words:?}"),
+        }
+    }
+}
+
+fn play(script: &str) {
+    let forge = match script.lines().next() {
+        Some("retarget") => Forge::with_retarget(),
+        _ => Forge::new(),
+    };
+    let mut stage = Stage::new(forge);
+    let mut expectations = 0;
+    for (line, text) in (1..).zip(script.lines()) {
+        let words: Vec<&str> = text
+            .split('#')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        if !matches!(words[..], [] | ["retarget"]) {
+            println!("{line}: {text}");
+            stage.run(&words, line);
+            expectations += usize::from(words[0] == "expect");
+        }
+    }
+    assert!(expectations > 0, "a script expects something");
+}
+
+/// Declares one test per script.
+macro_rules! scripts {
+    ($($name:ident),* $(,)?) => {$(
+        #[test]
+        fn $name() {
+            play(include_str!(concat!("scripts/", stringify!($name), ".script")));
+        }
+    )*};
+}
+
+scripts! {
+    bodies_may_come_in_any_order,
+    first_seen_decides_a_tie,
+    heavier_chain_is_downloaded,
+    invalid_branches_are_left_and_reconsidered,
+    the_heavier_branch_wins,
+    the_smaller_id_decides_a_tie_after_a_restart,
+    uncles_add_their_work,
+    work_counts_and_not_length,
+    finality_conflicts_are_a_mark_of_their_own,
+}

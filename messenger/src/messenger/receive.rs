@@ -1,0 +1,597 @@
+//! From envelopes to messages.
+//!
+//! # Invariants
+//! * An envelope is verified before anything of it is opened, cached or remembered: its chain, the
+//!   signature of its one-time key, then the seal, then the plaintext.
+//! * The same envelopes in any order, with losses made good and blocks reverted, lead to the same
+//!   log.
+//!
+//! # Spec
+//! docs/spec/09-messages.md §4, §5, §10
+//!
+//! # Not here
+//! The rules of consensus, which the node checks: kind, class, rate epoch, authorisation.
+
+use std::collections::BTreeMap;
+
+use chain::envelope::EnvelopeKind;
+use chain::{BlockId, Envelope, Height, Timestamp, WireId};
+
+use super::{INBOX_MESSAGES_MAX, Messenger, Work};
+use crate::capability::Capability;
+use crate::change_set::{Change, ChangeSet, OpenedMessage, Sighting, StoredAccess};
+use crate::content::{ChainStart, Content};
+use crate::conversation::Conversation;
+use crate::error::Refusal;
+use crate::event::{Event, Folder};
+use crate::ids::{ConversationId, MessageNumber, MessageRef, RefPrefix};
+use crate::inbox::{self, InboxContent, InboxMessage, Mailbox, Sender};
+use crate::log::{InBlock, Origin, Place, Seen};
+use crate::lookahead::{Coordinates, Wanted, Watch};
+use crate::outbox::{Payload, Row};
+use crate::plaintext::{self, Plaintext};
+use crate::seal;
+use crate::secret::SecretBytes;
+use crate::self_record::ContactState;
+use crate::view::Delivery;
+use crate::writing::AuthoredPlace;
+
+/// Where an envelope was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// In gossip: the node has it in its mempool.
+    Pending,
+    /// In a block of the chain that the session follows.
+    InBlock {
+        /// Height of the block.
+        height: Height,
+        /// Its id.
+        block: BlockId,
+        /// Index among its envelopes.
+        index: u16,
+    },
+}
+
+/// How far messages had come before something changed.
+type Standing = BTreeMap<MessageRef, Delivery>;
+
+impl Position {
+    const fn seen(self) -> Seen {
+        match self {
+            Self::Pending => Seen::Gossip,
+            Self::InBlock { .. } => Seen::InBlock,
+        }
+    }
+
+    const fn sighting(self, wire: WireId) -> Sighting {
+        match self {
+            Self::Pending => Sighting::Gossip,
+            Self::InBlock { height, block, index } => {
+                Sighting::Block { height, index, block, wire }
+            }
+        }
+    }
+
+    const fn wanted(self, wire: WireId) -> Wanted {
+        match self {
+            Self::Pending => Wanted::Pending(wire),
+            Self::InBlock { height, index, .. } => Wanted::InBlock(Place { height, index }),
+        }
+    }
+}
+
+impl Messenger {
+    /// Takes an envelope from gossip or from a block. Whatever is not for this profile costs one
+    /// probe and leaves no trace but 8 bytes in the ring.
+    pub fn receive(
+        &mut self,
+        envelope: &Envelope,
+        position: Position,
+        now: Timestamp,
+    ) -> (Vec<Event>, ChangeSet) {
+        let mut work = Work::default();
+        self.take(envelope, position, now, &mut work);
+        work.finish()
+    }
+
+    /// Takes a whole block of the chain that the session follows, in order, and goes back inside it
+    /// where a message stands before the start of its writer chain.
+    pub fn receive_block(
+        &mut self,
+        height: Height,
+        block: BlockId,
+        envelopes: &[Envelope],
+        now: Timestamp,
+    ) -> (Vec<Event>, ChangeSet) {
+        let mut work = Work::default();
+        if self.canonical.get(&height).is_some_and(|known| *known != block) {
+            self.set_canonical(height, Some(block), &mut work);
+        }
+        for (index, envelope) in (0..=u16::MAX).zip(envelopes) {
+            self.take(envelope, Position::InBlock { height, block, index }, now, &mut work);
+        }
+        while let Some(index) = take_needed_at(height, &mut work.events) {
+            if let Some(envelope) = envelopes.get(usize::from(index)) {
+                self.take(envelope, Position::InBlock { height, block, index }, now, &mut work);
+            }
+        }
+        self.advance(height, &mut work);
+        work.finish()
+    }
+
+    pub(super) fn take(
+        &mut self,
+        envelope: &Envelope,
+        position: Position,
+        now: Timestamp,
+        work: &mut Work,
+    ) {
+        match envelope.kind {
+            EnvelopeKind::Message => self.take_message(envelope, position, now, work),
+            EnvelopeKind::Inbox => self.take_inbox(envelope, position, now, work),
+            EnvelopeKind::Blob => {}
+        }
+    }
+
+    fn take_message(
+        &mut self,
+        envelope: &Envelope,
+        position: Position,
+        now: Timestamp,
+        work: &mut Work,
+    ) {
+        let key = &envelope.one_time_key;
+        match self.lookahead.get(key).copied() {
+            None => self.lookahead.remember(key, position.wanted(envelope.wid())),
+            Some(Watch::Sent(_)) => {}
+            Some(Watch::Root { index }) => {
+                // Only whoever holds the root can have signed under its first one-time key.
+                if self.check_envelope(envelope).is_ok() && self.adopt_root(index, position, work) {
+                    self.take_message(envelope, position, now, work);
+                }
+            }
+            Some(Watch::Message(coordinates)) => {
+                let opened = self.open(envelope, &coordinates, position, now);
+                match opened {
+                    Ok((message, plaintext)) => {
+                        self.accept(message, &plaintext, envelope.wid(), position, work);
+                    }
+                    Err(refusal) => work.events.push(Event::Refused { refusal }),
+                }
+            }
+        }
+    }
+
+    fn check_envelope(&self, envelope: &Envelope) -> Result<(), Refusal> {
+        if envelope.net != self.chain.net() {
+            return Err(Refusal::OtherChain);
+        }
+        if envelope.is_signed(&self.chain) { Ok(()) } else { Err(Refusal::Forged) }
+    }
+
+    fn open(
+        &mut self,
+        envelope: &Envelope,
+        coordinates: &Coordinates,
+        position: Position,
+        now: Timestamp,
+    ) -> Result<(OpenedMessage, Plaintext), Refusal> {
+        self.check_envelope(envelope)?;
+        let Coordinates { conversation, writer, number, announced } = *coordinates;
+        let height = self.height_of(position);
+        let found =
+            self.conversations.get_mut(&conversation).ok_or(Refusal::NotSealedForUs)?;
+        let key = found.chain_key(&writer, number).ok_or(Refusal::NotSealedForUs)?;
+        let associated = envelope.associated_data();
+        let padded = seal::open(key.expose(), &associated, &envelope.salt, &envelope.body)?;
+        let (plaintext, unpadded) = Plaintext::decode(&padded)?;
+        let announced = match (&plaintext.content, announced) {
+            (Content::Start(start), None) if envelope.class == plaintext::start_class() => {
+                let place = AuthoredPlace {
+                    conversation,
+                    writer,
+                    announced: start.announced,
+                    one_time_key: envelope.one_time_key,
+                };
+                if plaintext.previous != RefPrefix::NONE {
+                    return Err(Refusal::MisplacedStart);
+                }
+                self.check_start(start, &place, height)?;
+                start.announced
+            }
+            (Content::Start(_), _) | (_, None) => return Err(Refusal::MisplacedStart),
+            (_, Some(announced)) => announced,
+        };
+        let reference = plaintext::reference(&envelope.one_time_key, &padded);
+        let message = OpenedMessage {
+            conversation,
+            reference,
+            writer,
+            number,
+            announced,
+            one_time_key: envelope.one_time_key,
+            plaintext: SecretBytes::new(padded[..unpadded].to_vec()),
+            received: now,
+        };
+        Ok((message, plaintext))
+    }
+
+    fn check_start(
+        &self,
+        start: &ChainStart,
+        place: &AuthoredPlace,
+        height: Height,
+    ) -> Result<(), Refusal> {
+        if !start.announced.is_on_curve() {
+            return Err(Refusal::AnnouncedOffCurve);
+        }
+        match &start.author {
+            None => Ok(()),
+            Some(claim) => place.check(claim, &self.chain, height).map(|_account| ()),
+        }
+    }
+
+    /// The height that delegations are judged at: the block's, or the next one's.
+    fn height_of(&self, position: Position) -> Height {
+        match position {
+            Position::InBlock { height, .. } => height,
+            Position::Pending => self.next_height(),
+        }
+    }
+
+    pub(super) fn next_height(&self) -> Height {
+        self.scanned.map_or(Height::new(0), |tip| tip.next().unwrap_or(tip))
+    }
+
+    /// Puts an opened message into its log and tells what changed.
+    fn accept(
+        &mut self,
+        message: OpenedMessage,
+        plaintext: &Plaintext,
+        wire: WireId,
+        position: Position,
+        work: &mut Work,
+    ) {
+        let id = message.conversation;
+        let Some(found) = self.conversations.get(&id) else { return };
+        let log = &found.log;
+        let (writer, number, key) = (message.writer, message.number, message.one_time_key);
+        let is_known = log.get(&message.reference).is_some();
+        if !is_known && !log.has_room(&key, position.seen()) {
+            let max = crate::log::VARIANTS_MAX;
+            let refusal = Refusal::TooMany { what: "messages under one key", max };
+            work.events.push(Event::Refused { refusal });
+            return;
+        }
+        let was_forked = log.is_forked(&key);
+        self.follow(position, work);
+        let before = self.standing_at(&message);
+        let reference = message.reference;
+        if !is_known {
+            self.commit(work, Change::Opened(message.clone()));
+        }
+        self.see(Some(id), reference, wire, position, work);
+        tell(id, &before, &self.standing_at(&message), &mut work.events);
+        let is_forked = |found: &Conversation| found.log.is_forked(&key);
+        if !was_forked && self.conversations.get(&id).is_some_and(is_forked) {
+            work.events.push(Event::WriterForked { conversation: id, writer, number });
+        }
+        self.judge_own_chain(&message, wire, position, work);
+        if id == self.self_conversation && !is_known {
+            self.act_on_record(&plaintext.content, work);
+        }
+        self.refresh(&id, work);
+    }
+
+    /// Records where an envelope was seen, if that is news.
+    fn see(
+        &mut self,
+        conversation: Option<ConversationId>,
+        reference: MessageRef,
+        wire: WireId,
+        position: Position,
+        work: &mut Work,
+    ) {
+        let sightings = match conversation {
+            Some(id) => self
+                .conversations
+                .get(&id)
+                .and_then(|found| found.log.get(&reference))
+                .map(|entry| &entry.sightings),
+            None => match self.outbox.get(&reference) {
+                Some(Row { payload: Payload::Inbox { sightings, .. }, .. }) => Some(sightings),
+                _ => None,
+            },
+        };
+        let Some(sightings) = sightings else { return };
+        let is_news = match position {
+            Position::Pending => !sightings.is_gossiped,
+            Position::InBlock { height, block, index } => {
+                let place = Place { height, index };
+                !sightings.contains(&InBlock { place, block, wire })
+            }
+        };
+        if is_news {
+            let sighting = position.sighting(wire);
+            self.commit(work, Change::Seen { conversation, reference, sighting });
+        }
+    }
+
+    /// The block of an envelope of ours counts: the session follows its chain.
+    fn follow(&mut self, position: Position, work: &mut Work) {
+        if let Position::InBlock { height, block, .. } = position {
+            self.set_canonical(height, Some(block), work);
+        }
+    }
+
+    /// Standing of a message and of all that depends on it.
+    fn standing_at(&self, message: &OpenedMessage) -> Standing {
+        let Some(found) = self.conversations.get(&message.conversation) else {
+            return Standing::new();
+        };
+        let (writer, key) = (&message.writer, &message.one_time_key);
+        let dependents = found.log.dependents(writer, message.number, key);
+        self.standing(&message.conversation, dependents)
+    }
+
+    /// Lets another block, or none, count at a height, and tells what that moves.
+    pub(super) fn set_canonical(
+        &mut self,
+        height: Height,
+        block: Option<BlockId>,
+        work: &mut Work,
+    ) {
+        if self.canonical.get(&height) == block.as_ref() {
+            return;
+        }
+        let ids: Vec<ConversationId> = self.conversations.keys().copied().collect();
+        let standing = |messenger: &Self| -> Vec<(ConversationId, Standing)> {
+            let of = |id: &ConversationId| {
+                let log = &messenger.conversations.get(id)?.log;
+                Some((*id, messenger.standing(id, log.dependents_of_height(height))))
+            };
+            ids.iter().filter_map(of).collect()
+        };
+        let before = standing(self);
+        let sent_before = self.standing_of_sent();
+        self.commit(work, Change::Canonical { height, block });
+        for ((id, before), (_, after)) in before.iter().zip(&standing(self)) {
+            tell(*id, before, after, &mut work.events);
+        }
+        self.tell_sent(&sent_before, work);
+    }
+
+    /// Which of these messages are in the log, and how far they have come.
+    pub(super) fn standing(
+        &self,
+        conversation: &ConversationId,
+        references: impl IntoIterator<Item = MessageRef>,
+    ) -> Standing {
+        let Some(found) = self.conversations.get(conversation) else { return Standing::new() };
+        references
+            .into_iter()
+            .filter(|reference| found.log.is_shown(reference))
+            .filter_map(|reference| Some((reference, self.delivery(found.log.get(&reference)?))))
+            .collect()
+    }
+
+    /// Notices when somebody else writes where this device does.
+    fn judge_own_chain(
+        &mut self,
+        message: &OpenedMessage,
+        wire: WireId,
+        position: Position,
+        work: &mut Work,
+    ) {
+        let Some(found) = self.conversations.get(&message.conversation) else { return };
+        let Some(own) = found.own_chain_at(&message.writer) else { return };
+        let (was_retired, is_our_key) = (own.is_retired, own.announced == message.announced);
+        let is_ours = found
+            .log
+            .get(&message.reference)
+            .is_some_and(|entry| entry.origin == Origin::Outbox);
+        if is_ours {
+            // A settled row is gone; its envelopes are known to be ours.
+            let is_foreign_wire = self
+                .outbox
+                .get(&message.reference)
+                .is_some_and(|row| !row.wires.contains(&wire));
+            if is_foreign_wire && !was_retired {
+                self.leave_copied_chain(message, work);
+            }
+        } else if is_our_key {
+            if !was_retired {
+                self.leave_copied_chain(message, work);
+            }
+            if position.seen() == Seen::InBlock {
+                let at_number = |row: &Row| row.is_at(&message.writer, message.number);
+                self.fail_rows(&message.conversation, at_number, work);
+            }
+        } else if message.number == MessageNumber::new(0) && !was_retired {
+            let is_sealed = self.outbox.values().any(|row| {
+                row.is_at(&message.writer, message.number) && row.sealed.is_some()
+            });
+            // In gossip alone the race is open, unless ours has not even begun.
+            if position.seen() == Seen::InBlock || !is_sealed {
+                self.retire(message, work);
+                let in_chain = |row: &Row| row.is_in(&message.writer);
+                self.fail_rows(&message.conversation, in_chain, work);
+            }
+        }
+    }
+
+    fn leave_copied_chain(&mut self, message: &OpenedMessage, work: &mut Work) {
+        work.events.push(Event::ProfileCopied { conversation: message.conversation });
+        self.retire(message, work);
+        // What was never sealed moves to the next chain: the copy may have used its numbers.
+        let unsealed = |row: &Row| row.is_in(&message.writer) && row.wires.is_empty();
+        self.fail_rows(&message.conversation, unsealed, work);
+    }
+
+    fn retire(&mut self, message: &OpenedMessage, work: &mut Work) {
+        let (conversation, chain) = (message.conversation, message.writer);
+        self.commit(work, Change::OwnChainRetired { conversation, chain });
+    }
+
+    fn fail_rows(
+        &mut self,
+        conversation: &ConversationId,
+        which: impl Fn(&Row) -> bool,
+        work: &mut Work,
+    ) {
+        let Some(found) = self.conversations.get(conversation) else { return };
+        let failing: Vec<MessageRef> = self
+            .outbox
+            .iter()
+            .filter(|(_, row)| row.conversation() == Some(*conversation) && which(row))
+            .filter(|(reference, _)| {
+                found.log.get(reference).is_some_and(|entry| {
+                    let is_safe = entry.place().is_some() && found.log.is_shown(reference);
+                    entry.failure.is_none() && !is_safe
+                })
+            })
+            .map(|(reference, _)| *reference)
+            .collect();
+        for reference in failing {
+            self.commit(work, Change::Failed { reference });
+            let reason = crate::error::SendFailure::ChainConflict;
+            let conversation = *conversation;
+            work.events.push(Event::Failed { conversation, reference, reason });
+        }
+    }
+
+    fn take_inbox(
+        &mut self,
+        envelope: &Envelope,
+        position: Position,
+        now: Timestamp,
+        work: &mut Work,
+    ) {
+        if let Some(Watch::Sent(reference)) = self.lookahead.get(&envelope.one_time_key).copied() {
+            let wire = envelope.wid();
+            if self.outbox.get(&reference).is_some_and(|row| row.wires.contains(&wire)) {
+                self.follow(position, work);
+                let before = self.standing_of_sent();
+                self.see(None, reference, wire, position, work);
+                self.tell_sent(&before, work);
+            }
+            return;
+        }
+        if self.inbox_secrets.is_empty() || self.check_envelope(envelope).is_err() {
+            return;
+        }
+        let height = self.height_of(position);
+        let mut opened = None;
+        for (generation, secret) in self.inbox_secrets.iter().rev() {
+            let mailbox = Mailbox { owner: self.account, generation: *generation };
+            match inbox::open(envelope, secret, mailbox, &self.chain, height) {
+                Ok(None) => {}
+                Ok(Some(message)) => opened = Some(message),
+                Err(refusal) => work.events.push(Event::Refused { refusal }),
+            }
+            if opened.is_some() {
+                break;
+            }
+        }
+        if let Some(message) = opened {
+            self.accept_inbox(message, now, work);
+        }
+    }
+
+    fn accept_inbox(&mut self, message: InboxMessage, now: Timestamp, work: &mut Work) {
+        if self.inbox.contains_key(&message.reference) {
+            return;
+        }
+        let folder = self.folder(&message.sender);
+        let open = self.inbox.values().filter(|item| !item.is_closed).count();
+        // Contacts get through a full inbox: strangers must not shut them out.
+        if open >= INBOX_MESSAGES_MAX && folder != Folder::Contacts {
+            let refusal = Refusal::TooMany { what: "inbox messages", max: INBOX_MESSAGES_MAX };
+            work.events.push(Event::Refused { refusal });
+            return;
+        }
+        let reference = message.reference;
+        let event = match &message.content {
+            InboxContent::Invite { capability, .. } => {
+                if let Err(error) = Capability::decode(capability.expose(), &self.chain) {
+                    work.events.push(Event::Refused { refusal: error.into() });
+                    return;
+                }
+                Event::Invited { reference, folder }
+            }
+            InboxContent::ContactRequest { .. } => Event::ContactRequested { reference, folder },
+            InboxContent::Unsupported(_) => Event::UnsupportedInbox { reference },
+        };
+        let plaintext = message.bytes;
+        self.commit(work, Change::InboxOpened { reference, plaintext, received: now });
+        work.events.push(event);
+    }
+
+    fn folder(&self, sender: &Sender) -> Folder {
+        let Sender::Account(key) = sender else { return Folder::Requests };
+        match self.records().contacts.get(key).map(|contact| contact.state) {
+            Some(ContactState::Known | ContactState::Verified) => Folder::Contacts,
+            Some(ContactState::Blocked) => Folder::Blocked,
+            None => Folder::Requests,
+        }
+    }
+
+    /// Takes a conversation whose root the account derives, once its first message was seen.
+    fn adopt_root(&mut self, index: u32, position: Position, work: &mut Work) -> bool {
+        let Some(root) = self.probed_roots.get(&index) else { return false };
+        let root = crate::secret::Secret32::from_bytes(*root.expose());
+        let access = StoredAccess::Root { index: Some(index), root };
+        let birthday = self.height_of(position);
+        self.join_keys(access, birthday, "", work).is_ok()
+    }
+
+    fn standing_of_sent(&self) -> Standing {
+        let sent = |(reference, row): (&MessageRef, &Row)| match &row.payload {
+            Payload::Inbox { sightings, .. } => {
+                Some((*reference, self.delivery_of_sent(sightings)))
+            }
+            Payload::Chain { .. } => None,
+        };
+        self.outbox.iter().filter_map(sent).collect()
+    }
+
+    fn tell_sent(&self, before: &Standing, work: &mut Work) {
+        for (reference, delivery) in self.standing_of_sent() {
+            if before.get(&reference) != Some(&delivery) {
+                work.events.push(Event::Moved { conversation: None, reference, delivery });
+            }
+        }
+    }
+}
+
+/// Events for the difference between two standings.
+pub(super) fn tell(
+    conversation: ConversationId,
+    before: &Standing,
+    after: &Standing,
+    events: &mut Vec<Event>,
+) {
+    for reference in before.keys().filter(|reference| !after.contains_key(reference)) {
+        events.push(Event::Withdrawn { conversation, reference: *reference });
+    }
+    for (&reference, &delivery) in after {
+        match before.get(&reference) {
+            None => events.push(Event::Shown { conversation, reference, delivery }),
+            Some(old) if *old != delivery => {
+                let conversation = Some(conversation);
+                events.push(Event::Moved { conversation, reference, delivery });
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Takes out the next wish for an envelope of this very block.
+fn take_needed_at(height: Height, events: &mut Vec<Event>) -> Option<u16> {
+    let index_of = |event: &Event| match event {
+        Event::Needed(Wanted::InBlock(place)) if place.height == height => Some(place.index),
+        _ => None,
+    };
+    let position = events.iter().position(|event| index_of(event).is_some())?;
+    index_of(&events.remove(position))
+}

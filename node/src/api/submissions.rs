@@ -1,0 +1,229 @@
+//! What users hand in: transactions, envelopes, blocks; and what waits in the mempool.
+//!
+//! # Invariants
+//! `durable` is answered only after the item is synced to the disk.
+//!
+//! # Spec
+//! docs/spec/07-rpc.md §3.3
+//!
+//! # Not here
+//! Whether it is valid: the node's thread asks `consensus`.
+
+use std::sync::Arc;
+
+use chain::{Block, Envelope, EnvelopeBytes, Timestamp, Transaction, codec};
+use rpc::types::{
+    Acknowledgement, GetMempool, Hex, MempoolPage, MempoolStatus, Submit, SubmittedBlock,
+    SubmittedEnvelope, SubmittedTransaction,
+};
+use rpc::{ErrorCode, RpcFailure};
+use store::{PendingId, PendingRow, StoreError};
+
+use super::{Api, disk, ledger, unavailable};
+use crate::disk::Disk;
+use crate::engine::Refusal as BlockRefusal;
+use crate::ledger::LedgerError;
+use crate::mempool::{self, Item, Refusal};
+use crate::protocol::{BlockSubmission, ItemSubmission, Node};
+
+/// Most ids on one page of the mempool.
+const PAGE_IDS_MAX: u32 = 10_000;
+
+impl Api {
+    pub(super) async fn submit_block(&self, block: Block) -> Result<SubmittedBlock, RpcFailure> {
+        let id = block.id();
+        let submitted = self
+            .mailbox
+            .run(move |desk| {
+                let now = desk.now();
+                let submitted = desk.node.submit_block(block, now);
+                desk.noted(submitted)
+            })
+            .await
+            .map_err(unavailable)?
+            .ok_or_else(|| ledger(LedgerError::Full))?;
+        match submitted {
+            BlockSubmission::Accepted => Ok(SubmittedBlock { id: Hex(id) }),
+            BlockSubmission::AlreadyKnown => Err(RpcFailure::new(
+                ErrorCode::AlreadyInChain,
+                "already_known",
+                "the block was here before",
+            )),
+            BlockSubmission::Refused(refusal) => Err(refused_block(&refusal)),
+        }
+    }
+
+    pub(super) async fn submit_transaction(
+        &self,
+        submit: Submit,
+    ) -> Result<SubmittedTransaction, RpcFailure> {
+        let transaction: Transaction = submit.raw.decode(Transaction::BYTES_MAX)?;
+        let id = transaction.id();
+        let bytes = codec::encode(&transaction);
+        let ack = submit.ack.unwrap_or(Acknowledgement::Accepted);
+        let row = PendingRow { id: PendingId::Transaction(id), bytes };
+        self.submit(ack, row, move |node| node.submit_transaction(transaction)).await?;
+        Ok(SubmittedTransaction { id: Hex(id), ack })
+    }
+
+    pub(super) async fn submit_envelope(
+        &self,
+        submit: Submit,
+    ) -> Result<SubmittedEnvelope, RpcFailure> {
+        let bytes = submit.raw.bytes(Envelope::BYTES_MAX)?;
+        let envelope = submit.raw.envelope()?;
+        let (id, wid) = (envelope.mid(), envelope.wid());
+        let ack = submit.ack.unwrap_or(Acknowledgement::Accepted);
+        let row = PendingRow { id: PendingId::Envelope(wid), bytes: bytes.clone() };
+        let bytes = EnvelopeBytes::new(bytes);
+        self.submit(ack, row, move |node| node.submit_envelope(bytes)).await?;
+        Ok(SubmittedEnvelope { id: Hex(id), wid: Hex(wid), ack })
+    }
+
+    async fn submit(
+        &self,
+        ack: Acknowledgement,
+        row: PendingRow,
+        submit: impl FnOnce(&mut Node<Disk>) -> Result<ItemSubmission, LedgerError> + Send + 'static,
+    ) -> Result<(), RpcFailure> {
+        let submitted = self
+            .mailbox
+            .run(move |desk| {
+                let submitted = submit(&mut desk.node);
+                desk.noted(submitted)
+            })
+            .await
+            .map_err(unavailable)?
+            .ok_or_else(|| ledger(LedgerError::Full))?;
+        match submitted {
+            ItemSubmission::Accepted(_) | ItemSubmission::Refused(Refusal::AlreadyKnown) => {}
+            ItemSubmission::Refused(refusal) => return Err(refused_item(&refusal)),
+        }
+        if ack == Acknowledgement::Durable {
+            self.make_durable(row).await?;
+        }
+        Ok(())
+    }
+
+    async fn make_durable(&self, row: PendingRow) -> Result<(), RpcFailure> {
+        let store = Arc::clone(&self.store);
+        let task = tokio::task::spawn_blocking(move || store.put_pending(&[row]));
+        let kept = task.await.map_err(|_| RpcFailure::internal("the write was interrupted"))?;
+        kept.map_err(|error| match error {
+            StoreError::PendingFull { .. } => RpcFailure::new(
+                ErrorCode::Busy,
+                "pending_full",
+                "too many durable submissions wait; try again after the next block",
+            ),
+            other => disk(other),
+        })
+    }
+
+    pub(super) async fn mempool_info(&self) -> Result<MempoolStatus, RpcFailure> {
+        self.mailbox
+            .run(|desk| {
+                let mempool = desk.node.mempool();
+                let is_transaction = |item: &&Item| matches!(item, Item::Transaction(_));
+                let transactions = mempool.items().filter(is_transaction).count();
+                let envelopes = mempool.len() - transactions;
+                MempoolStatus {
+                    transactions: u32::try_from(transactions).unwrap_or(u32::MAX),
+                    envelopes: u32::try_from(envelopes).unwrap_or(u32::MAX),
+                    bytes: mempool.bytes() as u64,
+                    bytes_max: mempool::BYTES_MAX as u64,
+                }
+            })
+            .await
+            .map_err(unavailable)
+    }
+
+    pub(super) async fn mempool_page(&self, asked: GetMempool) -> Result<MempoolPage, RpcFailure> {
+        let count = asked.count.unwrap_or(PAGE_IDS_MAX).min(PAGE_IDS_MAX) as usize;
+        self.mailbox
+            .run(move |desk| {
+                let mut ids: Vec<([u8; 32], bool)> = desk
+                    .node
+                    .mempool()
+                    .items()
+                    .map(|item| match item {
+                        Item::Transaction(tx) => (*tx.id().as_bytes(), true),
+                        Item::Envelope(envelope) => (*envelope.message_id().as_bytes(), false),
+                    })
+                    .collect();
+                ids.sort_unstable();
+                if let Some(Hex(after)) = asked.after {
+                    ids.retain(|(id, _)| id > after.as_bytes());
+                }
+                let is_cut = ids.len() > count;
+                ids.truncate(count);
+                let last = ids.last().filter(|_| is_cut);
+                let next = last.map(|(id, _)| Hex(chain::Hash32::from_bytes(*id)));
+                let mut page =
+                    MempoolPage { transactions: Vec::new(), envelopes: Vec::new(), next };
+                for (id, is_transaction) in ids {
+                    if is_transaction {
+                        page.transactions.push(Hex(chain::TxId::from_bytes(id)));
+                    } else {
+                        page.envelopes.push(Hex(chain::MessageId::from_bytes(id)));
+                    }
+                }
+                page
+            })
+            .await
+            .map_err(unavailable)
+    }
+
+    pub(super) async fn mark_block(
+        &self,
+        mark: impl FnOnce(&mut Node<Disk>, Timestamp) -> Result<(), BlockRefusal> + Send + 'static,
+    ) -> Result<(), RpcFailure> {
+        self.mailbox
+            .run(move |desk| {
+                let now = desk.now();
+                mark(&mut desk.node, now)
+            })
+            .await
+            .map_err(unavailable)?
+            .map_err(|refusal| refused_block(&refusal))
+    }
+}
+
+fn refused_block(refusal: &BlockRefusal) -> RpcFailure {
+    let reason = match refusal {
+        BlockRefusal::Rule(_) => {
+            return RpcFailure::new(
+                ErrorCode::VerificationFailed,
+                "rule_broken",
+                refusal.to_string(),
+            );
+        }
+        BlockRefusal::UnknownParent { .. } => "unknown_parent",
+        BlockRefusal::UnknownHeader { .. } => "unknown_block",
+        BlockRefusal::NotFollowed { .. } => "not_followed",
+        BlockRefusal::Ledger(error) => return ledger(error.clone()),
+    };
+    RpcFailure::rejected(reason, refusal.to_string())
+}
+
+fn refused_item(refusal: &Refusal) -> RpcFailure {
+    let reason = match refusal {
+        Refusal::Rule(consensus::Rule::BalanceTooLow { .. }) => {
+            return RpcFailure::new(
+                ErrorCode::InsufficientFunds,
+                "insufficient_funds",
+                refusal.to_string(),
+            );
+        }
+        Refusal::Rule(consensus::Rule::NonceUsed { .. }) => "nonce_used",
+        Refusal::Rule(consensus::Rule::NonceAhead { .. }) => "nonce_ahead",
+        Refusal::Rule(consensus::Rule::EpochPast { .. }) => "epoch_past",
+        Refusal::Rule(consensus::Rule::OneTimeKeySeen { .. }) => "one_time_key_seen",
+        Refusal::Rule(_) => "rule_broken",
+        Refusal::AlreadyKnown => "already_known",
+        Refusal::Conflict => "conflict",
+        Refusal::TooManyOrders => "too_many_orders",
+        Refusal::Full => "mempool_full",
+        Refusal::View(error) => return ledger(LedgerError::View(error.clone())),
+    };
+    RpcFailure::rejected(reason, refusal.to_string())
+}

@@ -1,0 +1,131 @@
+//! The engine's storage on a real disk.
+//!
+//! # Invariants
+//! The store's words are carried on: full is full, damaged is damaged, and neither blames a peer.
+//!
+//! # Spec
+//! docs/spec/13-storage.md
+//!
+//! # Not here
+//! Tables and batches: `store`.
+
+use std::sync::Arc;
+
+use chain::{Block, BlockId, Body, Header, Height};
+use consensus::ViewError;
+use consensus::fork_choice::Fault;
+use consensus::transition::AppliedBlock;
+use store::schema::{BodyState, StoredHeader};
+use store::{Store, StoreError, View};
+
+use crate::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError};
+
+/// A store as the engine sees it.
+#[derive(Clone, Debug)]
+pub struct Disk(Arc<Store>);
+
+impl Disk {
+    /// Over an open store.
+    #[must_use]
+    pub fn new(store: Arc<Store>) -> Self {
+        Self(store)
+    }
+
+    fn known(&self, id: &BlockId, stored: &StoredHeader) -> Result<KnownBlock, StoreError> {
+        let body = match stored.body {
+            BodyState::Missing => BodyPresence::Absent,
+            // What is on the main chain was applied; a side body may not have been, and is checked
+            // again before it is followed.
+            BodyState::Stored { .. } => {
+                let on_chain = self.0.view()?.id_at(stored.header.height)? == Some(*id);
+                if on_chain { BodyPresence::Applied } else { BodyPresence::Known }
+            }
+        };
+        Ok(KnownBlock { header: stored.header, body, is_invalid: stored.faults.invalid })
+    }
+}
+
+impl From<StoreError> for LedgerError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full { .. } => Self::Full,
+            other => Self::View(ViewError::from(other)),
+        }
+    }
+}
+
+impl Ledger for Disk {
+    type View<'a> = View<'a>;
+
+    fn view(&self) -> Result<View<'_>, LedgerError> {
+        Ok(self.0.view()?)
+    }
+
+    fn tip(&self) -> Result<(Height, BlockId), LedgerError> {
+        let view = self.0.view()?;
+        Ok((view.tip().height, view.tip().id))
+    }
+
+    fn id_at(&self, height: Height) -> Result<Option<BlockId>, LedgerError> {
+        Ok(self.0.view()?.id_at(height)?)
+    }
+
+    fn block(&self, id: &BlockId) -> Result<Option<KnownBlock>, LedgerError> {
+        match self.0.view()?.header(id)? {
+            Some(stored) => Ok(Some(self.known(id, &stored)?)),
+            None => Ok(None),
+        }
+    }
+
+    fn body(&self, id: &BlockId) -> Result<Option<Body>, LedgerError> {
+        Ok(self.0.view()?.body(id)?)
+    }
+
+    fn blocks_from(&self, height: Height) -> Result<Vec<KnownBlock>, LedgerError> {
+        let view = self.0.view()?;
+        let mut blocks = Vec::new();
+        for row in view.headers_from(height) {
+            let (id, stored) = row?;
+            blocks.push(self.known(&id, &stored)?);
+        }
+        Ok(blocks)
+    }
+
+    fn uncles(&self, id: &BlockId) -> Result<Vec<Header>, LedgerError> {
+        let view = self.0.view()?;
+        let without = |stored: &StoredHeader| stored.body == BodyState::Stored { uncle_work: 0 };
+        if view.header(id)?.as_ref().is_some_and(without) {
+            return Ok(Vec::new());
+        }
+        Ok(view.body(id)?.map(|body| body.aux.uncles).unwrap_or_default())
+    }
+
+    fn put_header(&mut self, header: &Header) -> Result<(), LedgerError> {
+        Ok(self.0.put_headers(std::slice::from_ref(header))?)
+    }
+
+    fn put_body(&mut self, id: &BlockId, body: &Body) -> Result<(), LedgerError> {
+        let Some(known) = self.0.view()?.header(id)? else {
+            let reason = format!("the header of {id} is gone from the disk");
+            return Err(ViewError::Damaged { reason }.into());
+        };
+        Ok(self.0.put_block(&Block { header: known.header, body: body.clone() })?)
+    }
+
+    fn connect(&mut self, block: &AppliedBlock) -> Result<(), LedgerError> {
+        Ok(self.0.connect(block)?)
+    }
+
+    fn disconnect(&mut self) -> Result<Block, LedgerError> {
+        let tip = self.tip()?.1;
+        Ok(self.0.disconnect(&tip)?)
+    }
+
+    fn set_invalid(&mut self, id: &BlockId, is_invalid: bool) -> Result<(), LedgerError> {
+        Ok(if is_invalid {
+            self.0.mark(id, Fault::Invalid)?
+        } else {
+            self.0.unmark(id, Fault::Invalid)?
+        })
+    }
+}

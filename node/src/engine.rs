@@ -1,0 +1,437 @@
+//! The single writer: takes headers and bodies, asks the block tree where to go, and moves the
+//! state there block by block.
+//!
+//! # Invariants
+//! * A block enters by [`Engine::add_header`] and [`Engine::add_body`], whoever brings it; there is
+//!   no third door.
+//! * The state moves by one block at a time, each move one atomic commit; after a crash the tree is
+//!   rebuilt from what was committed.
+//! * A verdict about a body is remembered under the header's id only if the rule condemns every
+//!   body of that header (`Rule::condemns_block`).
+//! * A failure of our own storage never marks a block.
+//!
+//! # Spec
+//! docs/spec/12-fork-choice.md §6
+//!
+//! # Not here
+//! Who brings blocks and who is told ([`crate::protocol`]), the rules (`consensus`), the disk
+//! (`store`).
+
+use std::collections::BTreeMap;
+
+use chain::{Block, BlockId, Body, Header, Height, Timestamp};
+use consensus::block::{CheckedBlock, VerifiedSet, check_block};
+use consensus::difficulty::Work;
+use consensus::error::{ApplyError, TreeError};
+use consensus::fork_choice::{
+    BlockStatus, BlockTree, Fault, Insertion, ReorgLimit, Seen, TREE_DEPTH_BLOCKS,
+};
+use consensus::header::{CheckedHeader, check_header, check_stored_header, check_uncle_header};
+use consensus::transition::apply;
+use consensus::{Rule, ViewError};
+use genesis::Params;
+
+use crate::ledger::{BodyPresence, Ledger, LedgerError, uncle_work};
+
+/// Checked blocks kept in memory between their check and their commit: what one answer to a request
+/// for bodies can bring out of order.
+const CHECKED_BLOCKS_MAX: usize = 32;
+
+/// One step of the tip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TipMove {
+    /// This block is the tip no more.
+    Disconnected(Block),
+    /// This block is the tip now.
+    Connected(Block),
+}
+
+/// Why a header or a body was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It breaks a rule: the sender's fault, as far as the rule says so.
+    #[error(transparent)]
+    Rule(#[from] Rule),
+    /// The header's parent is not known.
+    #[error("the parent {parent} is not known")]
+    UnknownParent {
+        /// The parent.
+        parent: BlockId,
+    },
+    /// No header of this id is known.
+    #[error("no header {id} is known")]
+    UnknownHeader {
+        /// The id.
+        id: BlockId,
+    },
+    /// The tree holds heavier branches and has no room, or the branch is final elsewhere.
+    #[error("not followed: {reason}")]
+    NotFollowed {
+        /// The tree's words.
+        reason: String,
+    },
+    /// Our own storage failed or is full.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl From<TreeError> for Refusal {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Rule(rule) => Self::Rule(rule),
+            TreeError::UnknownParent { parent } => Self::UnknownParent { parent },
+            TreeError::UnknownBlock { id } => Self::UnknownHeader { id },
+            other => Self::NotFollowed { reason: other.to_string() },
+        }
+    }
+}
+
+/// What came of offering a body: moves that were made, and the block that was found invalid on the
+/// way, if one was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advance {
+    /// Moves of the tip, in order.
+    pub moves: Vec<TipMove>,
+    /// Blocks that broke a rule when they were applied.
+    pub condemned: Vec<(BlockId, Rule)>,
+}
+
+/// The engine.
+pub struct Engine<L> {
+    ledger: L,
+    tree: BlockTree,
+    params: Params,
+    arrivals: u64,
+    checked: BTreeMap<BlockId, CheckedBlock>,
+}
+
+impl<L: Ledger> Engine<L> {
+    /// Rebuilds the tree from what the ledger holds.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: the storage failed, or holds headers that break a rule.
+    pub fn open(ledger: L, params: Params) -> Result<Self, LedgerError> {
+        let (tip_height, tip) = ledger.tip()?;
+        let root_height = Height::new(tip_height.get().saturating_sub(TREE_DEPTH_BLOCKS));
+        let root = header_at(&ledger, root_height)?;
+        let below = match root_height.checked_sub(1) {
+            Some(height) => Some(header_at(&ledger, height)?),
+            None => None,
+        };
+        let tree = BlockTree::new(root, below)?;
+        let mut engine = Self { ledger, tree, params, arrivals: 0, checked: BTreeMap::new() };
+        let above = root_height.checked_add(1).unwrap_or(root_height);
+        for known in engine.ledger.blocks_from(above)? {
+            engine.restore(&known)?;
+        }
+        if engine.tree.status(&tip) != Some(BlockStatus::Applied) && *engine.tree.root() != tip {
+            return Err(damaged(format!("the tip {tip} is not among the applied blocks")));
+        }
+        Ok(engine)
+    }
+
+    fn restore(&mut self, known: &crate::ledger::KnownBlock) -> Result<(), LedgerError> {
+        let header = &known.header;
+        // A side branch from below the root is no longer of interest.
+        let Some(context) = self.tree.header_context(&header.parent) else { return Ok(()) };
+        let checked = check_stored_header(header, &context, &self.params)
+            .map_err(|rule| damaged(format!("the stored header {}: {rule}", header.id())))?;
+        let id = *checked.id();
+        match self.tree.insert(&checked) {
+            Ok(_) => {}
+            // Descendants of a block that was marked invalid, or too many side headers.
+            Err(TreeError::Rule(_) | TreeError::Full | TreeError::ConflictsWithFinality) => {
+                return Ok(());
+            }
+            Err(error) => return Err(damaged(error.to_string())),
+        }
+        if known.body != BodyPresence::Absent {
+            let uncles = uncle_work(&self.ledger.uncles(&id)?);
+            self.tree
+                .add_body(&id, uncles, Seen::BeforeRestart)
+                .map_err(|error| damaged(error.to_string()))?;
+        }
+        if known.body == BodyPresence::Applied {
+            self.tree.mark_applied(&id).map_err(|error| damaged(error.to_string()))?;
+        }
+        if known.is_invalid {
+            self.tree
+                .invalidate(&id, Fault::Invalid)
+                .map_err(|error| damaged(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// The storage, for reading.
+    pub fn ledger(&self) -> &L {
+        &self.ledger
+    }
+
+    /// The block tree, for reading.
+    pub fn tree(&self) -> &BlockTree {
+        &self.tree
+    }
+
+    /// The network's numbers.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Checks a header and remembers it.
+    ///
+    /// # Errors
+    /// [`Refusal`]. [`Rule::TimeTooNew`] means: offer it again later.
+    pub fn add_header(&mut self, header: &Header, now: Timestamp) -> Result<Insertion, Refusal> {
+        let id = header.id();
+        if self.tree.status(&id).is_some() {
+            return Ok(Insertion::AlreadyKnown);
+        }
+        let unknown = Refusal::UnknownParent { parent: header.parent };
+        let context = self.tree.header_context(&header.parent).ok_or(unknown)?;
+        let checked = check_header(header, &context, &self.params, now)?;
+        let insertion = self.tree.insert(&checked)?;
+        if insertion == Insertion::Added {
+            self.ledger.put_header(header)?;
+        }
+        Ok(insertion)
+    }
+
+    /// Checks the body of a known header and, if its chain is the best now, moves the tip there.
+    ///
+    /// # Errors
+    /// [`Refusal`]: this body was not taken.
+    pub fn add_body(
+        &mut self,
+        id: &BlockId,
+        body: Body,
+        verified: &impl VerifiedSet,
+    ) -> Result<Advance, Refusal> {
+        match self.tree.status(id) {
+            None => return Err(Refusal::UnknownHeader { id: *id }),
+            Some(BlockStatus::HeaderOnly) => {}
+            Some(BlockStatus::BodyKnown | BlockStatus::Applied) => return Ok(Advance::default()),
+            Some(BlockStatus::Invalid | BlockStatus::ConflictsWithFinality) => {
+                return Err(Rule::InvalidAncestor.into());
+            }
+        }
+        let block = self.check_body(id, body, verified).inspect_err(|refusal| {
+            if let Refusal::Rule(rule) = refusal {
+                tracing::debug!(block = %id, %rule, "a body was refused");
+            }
+        });
+        let (block, uncle_work, body) = match block {
+            Err(Refusal::Rule(rule)) if rule.condemns_block() => {
+                self.condemn(id)?;
+                return Err(rule.into());
+            }
+            other => other?,
+        };
+        let extends_tip = self.tree.header(id).map(|header| header.parent) == Some(self.tip()?.1);
+        if !extends_tip {
+            self.ledger.put_body(id, &body)?;
+        }
+        let arrival = self.arrivals;
+        self.arrivals = arrival.saturating_add(1);
+        self.tree.add_body(id, uncle_work, Seen::At(arrival))?;
+        if extends_tip || self.checked.len() < CHECKED_BLOCKS_MAX {
+            self.checked.insert(*id, block);
+        }
+        self.advance(verified).map_err(Refusal::from)
+    }
+
+    /// Moves the tip to the best block, as far as bodies allow.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; the tip is where the last commit left it, and a later call goes on.
+    pub fn advance(&mut self, verified: &impl VerifiedSet) -> Result<Advance, LedgerError> {
+        let mut advance = Advance::default();
+        loop {
+            let tip = self.tip()?.1;
+            let change = self
+                .tree
+                .tip_change(&tip, ReorgLimit::Law)
+                .map_err(|error| damaged(error.to_string()))?;
+            if change.is_empty() {
+                break;
+            }
+            for _ in &change.disconnect {
+                advance.moves.push(TipMove::Disconnected(self.ledger.disconnect()?));
+            }
+            for id in &change.connect {
+                match self.connect(id, verified)? {
+                    Ok(block) => advance.moves.push(TipMove::Connected(block)),
+                    Err(rule) => {
+                        self.condemn(id)?;
+                        advance.condemned.push((*id, rule));
+                        break;
+                    }
+                }
+            }
+        }
+        let tip = self.tip()?.1;
+        self.tree.prune_behind(&tip);
+        let best_is_behind = |block: &CheckedBlock| self.tree.status(block.id()).is_some();
+        self.checked.retain(|_, block| best_is_behind(block));
+        Ok(advance)
+    }
+
+    /// Treats a block and its descendants as invalid, at the operator's word.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn invalidate(
+        &mut self,
+        id: &BlockId,
+        verified: &impl VerifiedSet,
+    ) -> Result<Advance, Refusal> {
+        self.tree.invalidate(id, Fault::Invalid)?;
+        self.ledger.set_invalid(id, true)?;
+        self.advance(verified).map_err(Refusal::from)
+    }
+
+    /// Takes back [`Self::invalidate`], or a verdict, for a block and its ancestors.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn reconsider(
+        &mut self,
+        id: &BlockId,
+        verified: &impl VerifiedSet,
+    ) -> Result<Advance, Refusal> {
+        self.tree.reconsider(id, Fault::Invalid)?;
+        self.ledger.set_invalid(id, false)?;
+        self.advance(verified).map_err(Refusal::from)
+    }
+
+    /// Bodies worth asking for, best first, with their heights.
+    #[must_use]
+    pub fn wanted(
+        &self,
+        limit: usize,
+        asked_for: impl Fn(&BlockId) -> bool,
+    ) -> Vec<(BlockId, Height)> {
+        let ids = self.tree.wanted_bodies(limit, asked_for);
+        ids.into_iter()
+            .filter_map(|id| self.tree.header(&id).map(|header| (id, header.height)))
+            .collect()
+    }
+
+    /// The tip.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn tip(&self) -> Result<(Height, BlockId), LedgerError> {
+        self.ledger.tip()
+    }
+
+    /// Names the ancestors of a block whose parent is `parent`: the branch that its stamps are
+    /// dated by.
+    pub fn branch_above(
+        &self,
+        parent: BlockId,
+    ) -> impl Fn(Height) -> Option<BlockId> + Send + Sync + '_ {
+        let tree = &self.tree;
+        move |height| tree.ancestor(&parent, height)
+    }
+
+    fn check_body(
+        &self,
+        id: &BlockId,
+        body: Body,
+        verified: &impl VerifiedSet,
+    ) -> Result<(CheckedBlock, Work, Body), Refusal> {
+        let header = self.checked_header(id)?;
+        let uncle_work = self.check_uncles(header.header(), &body)?;
+        let kept = body.clone();
+        let branch = self.branch_above(header.header().parent);
+        let block = check_block(body, &header, &branch, &self.params, verified)?;
+        Ok((block, uncle_work, kept))
+    }
+
+    fn checked_header(&self, id: &BlockId) -> Result<CheckedHeader, Refusal> {
+        let header = self.tree.header(id).ok_or(Refusal::UnknownHeader { id: *id })?;
+        let context = self
+            .tree
+            .header_context(&header.parent)
+            .ok_or(Refusal::UnknownParent { parent: header.parent })?;
+        Ok(check_stored_header(header, &context, &self.params)?)
+    }
+
+    /// Uncles in the context of their own parents; the tree must know their work before the block
+    /// is applied.
+    fn check_uncles(&self, header: &Header, body: &Body) -> Result<Work, Refusal> {
+        let mut sum = 0u128;
+        for uncle in body.aux.uncles.iter().take(genesis::law::UNCLES_MAX) {
+            // An unknown parent is no ancestor; `apply` names the rule.
+            let Some(context) = self.tree.header_context(&uncle.parent) else { continue };
+            let checked = check_uncle_header(uncle, &context, &self.params, header.time)?;
+            sum = sum.saturating_add(checked.work().get());
+        }
+        Ok(Work::new(sum))
+    }
+
+    fn connect(
+        &mut self,
+        id: &BlockId,
+        verified: &impl VerifiedSet,
+    ) -> Result<Result<Block, Rule>, LedgerError> {
+        let checked = match self.checked.get(id) {
+            Some(block) => block.clone(),
+            None => match self.load(id, verified)? {
+                Ok(block) => block,
+                Err(rule) => return Ok(Err(rule)),
+            },
+        };
+        let applied = {
+            let view = self.ledger.view()?;
+            match apply(&view, checked, &self.params) {
+                Ok(applied) => applied,
+                Err(ApplyError::Rule(rule)) => return Ok(Err(rule)),
+                Err(ApplyError::View(error)) => return Err(error.into()),
+            }
+        };
+        self.ledger.connect(&applied)?;
+        self.checked.remove(id);
+        self.tree.mark_applied(id).map_err(|error| damaged(error.to_string()))?;
+        Ok(Ok(applied.block().clone()))
+    }
+
+    /// A stored body, checked again: holding the type is the proof that the check ran.
+    fn load(
+        &self,
+        id: &BlockId,
+        verified: &impl VerifiedSet,
+    ) -> Result<Result<CheckedBlock, Rule>, LedgerError> {
+        let body = self
+            .ledger
+            .body(id)?
+            .ok_or_else(|| damaged(format!("the body of {id} is gone from the disk")))?;
+        match self.check_body(id, body, verified) {
+            Ok((block, _, _)) => Ok(Ok(block)),
+            Err(Refusal::Rule(rule)) => Ok(Err(rule)),
+            Err(Refusal::Ledger(error)) => Err(error),
+            Err(other) => Err(damaged(other.to_string())),
+        }
+    }
+
+    fn condemn(&mut self, id: &BlockId) -> Result<(), LedgerError> {
+        self.checked.remove(id);
+        self.tree
+            .invalidate(id, Fault::Invalid)
+            .map_err(|error| damaged(error.to_string()))?;
+        self.ledger.set_invalid(id, true)
+    }
+}
+
+fn header_at<L: Ledger>(ledger: &L, height: Height) -> Result<Header, LedgerError> {
+    let id = ledger
+        .id_at(height)?
+        .ok_or_else(|| damaged(format!("no block at height {height}, at or below the tip")))?;
+    let known = ledger.block(&id)?.ok_or_else(|| damaged(format!("no header of {id}")))?;
+    Ok(known.header)
+}
+
+fn damaged(reason: String) -> LedgerError {
+    LedgerError::View(ViewError::Damaged { reason })
+}

@@ -1,0 +1,139 @@
+//! The storage that the engine needs, as a face: the disk of a real node, memory in simulation.
+//!
+//! # Invariants
+//! * [`Ledger::connect`] and [`Ledger::disconnect`] move the tip by one block, atomically.
+//! * A view shows one state and does not change under its reader.
+//!
+//! # Spec
+//! docs/spec/13-storage.md
+//!
+//! # Not here
+//! The real one: `store`, adapted in [`crate::disk`].
+
+use chain::{Block, BlockId, Body, Header, Height};
+use consensus::difficulty::Work;
+use consensus::transition::AppliedBlock;
+use consensus::{StateView, ViewError};
+
+/// What the storage knows about a block besides its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownBlock {
+    /// The header.
+    pub header: Header,
+    /// Whether its body is here.
+    pub body: BodyPresence,
+    /// Whether it was found invalid.
+    pub is_invalid: bool,
+}
+
+/// Whether a body is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyPresence {
+    /// It is not.
+    Absent,
+    /// It is, not applied yet.
+    Known,
+    /// It is, and was applied once.
+    Applied,
+}
+
+/// Why the storage did not do what it was told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The disk is full; nothing was changed.
+    #[error("the disk is full")]
+    Full,
+    /// The storage failed or is damaged.
+    #[error(transparent)]
+    View(#[from] ViewError),
+}
+
+/// The engine's storage.
+pub trait Ledger {
+    /// A state that stands still.
+    type View<'a>: StateView
+    where
+        Self: 'a;
+
+    /// The state after the tip.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn view(&self) -> Result<Self::View<'_>, LedgerError>;
+
+    /// The tip.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn tip(&self) -> Result<(Height, BlockId), LedgerError>;
+
+    /// Id of the best chain's block at `height`.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn id_at(&self, height: Height) -> Result<Option<BlockId>, LedgerError>;
+
+    /// What is known about a block.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn block(&self, id: &BlockId) -> Result<Option<KnownBlock>, LedgerError>;
+
+    /// A block's body.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn body(&self, id: &BlockId) -> Result<Option<Body>, LedgerError>;
+
+    /// All blocks at and above `height`, ascending by height.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn blocks_from(&self, height: Height) -> Result<Vec<KnownBlock>, LedgerError>;
+
+    /// Uncles that a block with a stored body includes.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn uncles(&self, id: &BlockId) -> Result<Vec<Header>, LedgerError>;
+
+    /// Remembers a checked header.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn put_header(&mut self, header: &Header) -> Result<(), LedgerError>;
+
+    /// Remembers a checked body that is not applied now.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn put_body(&mut self, id: &BlockId, body: &Body) -> Result<(), LedgerError>;
+
+    /// Moves the tip forward.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; the tip is where it was.
+    fn connect(&mut self, block: &AppliedBlock) -> Result<(), LedgerError>;
+
+    /// Moves the tip back and returns the block that was the tip.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; the tip is where it was.
+    fn disconnect(&mut self) -> Result<Block, LedgerError>;
+
+    /// Marks a block as invalid, or takes the mark away.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn set_invalid(&mut self, id: &BlockId, is_invalid: bool) -> Result<(), LedgerError>;
+}
+
+/// Summed work of uncles, each of which was checked when its block came.
+#[must_use]
+pub fn uncle_work(uncles: &[Header]) -> Work {
+    let works = uncles.iter().filter_map(|uncle| {
+        consensus::difficulty::Target::from_compact(uncle.target).map(|target| target.work().get())
+    });
+    Work::new(works.fold(0u128, u128::saturating_add))
+}

@@ -1,0 +1,470 @@
+//! Transactions and envelopes that wait for a block.
+//!
+//! # Invariants
+//! * Everything here passed the checks of consensus in isolation and, on entry, in the context of
+//!   the tip; what time may heal (a nonce ahead, a stamp too young, an epoch about to begin) waits.
+//! * Bounded in bytes ([`BYTES_MAX`]) and per paying account ([`ORDERS_PER_ACCOUNT_MAX`]); when
+//!   full, the least valuable item goes first, and a newcomer that is worth less is refused.
+//! * Of two items that exclude each other (same one-time key, same account and nonce) the first
+//!   stays.
+//!
+//! # Spec
+//! docs/spec/06-wire.md §6
+//!
+//! # Not here
+//! Relaying (`node::protocol`), durable copies (`store::pending`), the rules (`consensus`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chain::{AccountId, Body, Hash32, Height, MessageId, PublicKey, TxId};
+use consensus::block::VerifiedSet;
+use consensus::envelope::{Admission, CheckedEnvelope};
+use consensus::error::ApplyError;
+use consensus::transaction::CheckedTransaction;
+use consensus::transition::Draft;
+use consensus::{Rule, StateView, ViewError};
+use genesis::Params;
+
+use crate::wire::transaction_name;
+
+/// Bytes of encoded items: about a minute of full blocks.
+pub const BYTES_MAX: usize = 32 << 20;
+/// Orders (transactions and transparent payments) of one account that wait at once.
+pub const ORDERS_PER_ACCOUNT_MAX: usize = 64;
+/// An envelope of the next rate epoch is taken when at most this many blocks of the current remain.
+pub const NEXT_EPOCH_BLOCKS: u64 = 8;
+
+/// One waiting item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A transaction.
+    Transaction(CheckedTransaction),
+    /// An envelope.
+    Envelope(CheckedEnvelope),
+}
+
+impl Item {
+    /// Names the exact bytes: what inventories and short ids are made of.
+    #[must_use]
+    pub fn name(&self) -> Hash32 {
+        match self {
+            Self::Transaction(tx) => transaction_name(tx.transaction()),
+            Self::Envelope(envelope) => Hash32::from_bytes(*envelope.wire_id().as_bytes()),
+        }
+    }
+
+    /// Encoded bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Transaction(tx) => tx.bytes(),
+            Self::Envelope(envelope) => envelope.bytes().as_slice().len(),
+        }
+    }
+
+    fn verified_id(&self) -> &Hash32 {
+        match self {
+            Self::Transaction(tx) => tx.verified_id(),
+            Self::Envelope(envelope) => envelope.verified_id(),
+        }
+    }
+
+    /// The account and nonce that it uses up.
+    fn order(&self) -> Option<(AccountId, u64)> {
+        match self {
+            Self::Transaction(tx) => Some((*tx.sender(), tx.transaction().prefix().nonce)),
+            Self::Envelope(envelope) => match envelope.admission() {
+                Admission::Clear(payment) => Some((AccountId::from(&payment.payer), payment.nonce)),
+                Admission::Free | Admission::Stamp(_) => None,
+            },
+        }
+    }
+
+    /// What a miner prefers: paid before free, then tips per byte.
+    fn value(&self) -> u64 {
+        match self {
+            Self::Transaction(tx) if tx.stamp().is_some() => 0,
+            Self::Transaction(tx) => {
+                let tip = tx.transaction().prefix().tip.base_units();
+                let per_kib = u128::from(tip) * 1024 / (tx.bytes().max(1) as u128);
+                u64::try_from(per_kib).unwrap_or(u64::MAX).saturating_add(1)
+            }
+            Self::Envelope(envelope) => match envelope.admission() {
+                Admission::Clear(_) => 1,
+                Admission::Free | Admission::Stamp(_) => 0,
+            },
+        }
+    }
+
+    fn offer<V: StateView>(&self, draft: &mut Draft<'_, V>) -> Result<(), ApplyError> {
+        match self {
+            Self::Transaction(tx) => draft.try_transaction(tx),
+            Self::Envelope(envelope) => draft.try_envelope(envelope),
+        }
+    }
+}
+
+/// Why an item is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It breaks a rule in the context of the tip.
+    #[error(transparent)]
+    Rule(#[from] Rule),
+    /// These very bytes wait already.
+    #[error("already known")]
+    AlreadyKnown,
+    /// Another item uses the same one-time key, message or nonce.
+    #[error("another waiting item excludes it")]
+    Conflict,
+    /// The account has too many orders waiting.
+    #[error("the account has {ORDERS_PER_ACCOUNT_MAX} orders waiting")]
+    TooManyOrders,
+    /// Everything else here is worth more.
+    #[error("the mempool is full")]
+    Full,
+    /// Our own state failed.
+    #[error(transparent)]
+    View(#[from] ViewError),
+}
+
+impl From<ApplyError> for Refusal {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Rule(rule) => Self::Rule(rule),
+            ApplyError::View(view) => Self::View(view),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    item: Item,
+    arrival: u64,
+}
+
+/// The mempool.
+#[derive(Clone, Debug, Default)]
+pub struct Mempool {
+    entries: BTreeMap<Hash32, Entry>,
+    // (value, newest first): the first of it goes first when room is needed.
+    by_value: BTreeSet<(u64, std::cmp::Reverse<u64>, Hash32)>,
+    by_arrival: BTreeMap<u64, Hash32>,
+    by_order: BTreeMap<(AccountId, u64), Hash32>,
+    by_one_time_key: BTreeMap<PublicKey, Hash32>,
+    by_message: BTreeMap<MessageId, Hash32>,
+    by_transaction: BTreeMap<TxId, Hash32>,
+    verified: BTreeSet<Hash32>,
+    bytes: usize,
+    arrivals: u64,
+}
+
+impl VerifiedSet for Mempool {
+    fn contains(&self, verified_id: &Hash32) -> bool {
+        self.verified.contains(verified_id)
+    }
+}
+
+impl Mempool {
+    /// Takes an item, judged in the context of `view`'s tip.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing has changed then.
+    pub fn add(
+        &mut self,
+        item: Item,
+        view: &impl StateView,
+        params: &Params,
+    ) -> Result<Hash32, Refusal> {
+        let name = item.name();
+        if self.entries.contains_key(&name) {
+            return Err(Refusal::AlreadyKnown);
+        }
+        self.check_exclusions(&item)?;
+        self.check_context(&item, view, params)?;
+        self.make_room(&item)?;
+        self.insert(name, item);
+        Ok(name)
+    }
+
+    /// Takes back what a disconnected block held; the next [`Self::select`] judges it.
+    pub fn readmit(&mut self, item: Item) {
+        let name = item.name();
+        let is_free = !self.entries.contains_key(&name) && self.check_exclusions(&item).is_ok();
+        if is_free && self.make_room(&item).is_ok() {
+            self.insert(name, item);
+        }
+    }
+
+    /// Drops what `body` included and what can never be included after it.
+    pub fn block_connected(&mut self, body: &Body) {
+        for transaction in &body.transactions {
+            let order = (transaction.sender(), transaction.prefix().nonce);
+            if let Some(name) = self.by_order.get(&order).copied() {
+                self.remove(&name);
+            }
+        }
+        for bytes in &body.envelopes {
+            let Ok(envelope) = bytes.parse() else { continue };
+            if let Some(name) = self.by_one_time_key.get(&envelope.one_time_key).copied() {
+                self.remove(&name);
+            }
+            if let chain::envelope::Auth::Clear(payment) = &envelope.auth {
+                let order = (AccountId::from(&payment.payer), payment.nonce);
+                if let Some(name) = self.by_order.get(&order).copied() {
+                    self.remove(&name);
+                }
+            }
+        }
+    }
+
+    /// Fills `draft` with the most valuable items that are valid in it, and drops what no later
+    /// block will take either. Returns the names of what was dropped.
+    ///
+    /// # Errors
+    /// [`ViewError`]: our own state failed.
+    pub fn select<V: StateView>(
+        &mut self,
+        draft: &mut Draft<'_, V>,
+    ) -> Result<Vec<Hash32>, ViewError> {
+        let mut dropped = Vec::new();
+        let mut waiting: Vec<Hash32> = self.best_first();
+        // An order whose predecessor has a lower value succeeds in the pass after it.
+        loop {
+            let mut deferred = Vec::new();
+            let before = waiting.len();
+            for name in waiting {
+                let Some(entry) = self.entries.get(&name) else { continue };
+                match entry.item.offer(draft) {
+                    Ok(()) => {}
+                    Err(ApplyError::View(error)) => return Err(error),
+                    Err(ApplyError::Rule(Rule::NonceAhead { .. })) => deferred.push(name),
+                    Err(ApplyError::Rule(rule)) if waits(&rule) => {}
+                    Err(ApplyError::Rule(_)) => dropped.push(name),
+                }
+            }
+            if deferred.is_empty() || deferred.len() == before {
+                break;
+            }
+            waiting = deferred;
+        }
+        for name in &dropped {
+            self.remove(name);
+        }
+        Ok(dropped)
+    }
+
+    /// The item with this name.
+    #[must_use]
+    pub fn get(&self, name: &Hash32) -> Option<&Item> {
+        self.entries.get(name).map(|entry| &entry.item)
+    }
+
+    /// The waiting transaction with this id.
+    #[must_use]
+    pub fn transaction(&self, id: &TxId) -> Option<&CheckedTransaction> {
+        match self.get(self.by_transaction.get(id)?)? {
+            Item::Transaction(tx) => Some(tx),
+            Item::Envelope(_) => None,
+        }
+    }
+
+    /// The waiting envelope with this content.
+    #[must_use]
+    pub fn envelope(&self, id: &MessageId) -> Option<&CheckedEnvelope> {
+        match self.get(self.by_message.get(id)?)? {
+            Item::Envelope(envelope) => Some(envelope),
+            Item::Transaction(_) => None,
+        }
+    }
+
+    /// Nonce after the waiting orders of an account, if any waits.
+    #[must_use]
+    pub fn next_nonce(&self, account: &AccountId) -> Option<u64> {
+        let mut orders = self.by_order.range((*account, 0)..=(*account, u64::MAX));
+        orders.next_back().map(|((_, nonce), _)| nonce.saturating_add(1))
+    }
+
+    /// Names of all items, ascending.
+    pub fn names(&self) -> impl Iterator<Item = &Hash32> {
+        self.entries.keys()
+    }
+
+    /// All items in the order of their arrival.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.by_arrival.values().filter_map(|name| self.get(name))
+    }
+
+    /// Items waiting.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Encoded bytes of all items.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn check_exclusions(&self, item: &Item) -> Result<(), Refusal> {
+        if let Item::Envelope(envelope) = item {
+            let is_taken = self.by_one_time_key.contains_key(envelope.one_time_key())
+                || self.by_message.contains_key(envelope.message_id());
+            if is_taken {
+                return Err(Refusal::Conflict);
+            }
+        }
+        let Some((account, nonce)) = item.order() else { return Ok(()) };
+        if self.by_order.contains_key(&(account, nonce)) {
+            return Err(Refusal::Conflict);
+        }
+        if self.orders_of(account).count() >= ORDERS_PER_ACCOUNT_MAX {
+            return Err(Refusal::TooManyOrders);
+        }
+        Ok(())
+    }
+
+    /// Tries the item in a block of its own, after its account's earlier orders.
+    fn check_context(
+        &self,
+        item: &Item,
+        view: &impl StateView,
+        params: &Params,
+    ) -> Result<(), Refusal> {
+        let mut draft = Draft::new(view, params)?;
+        if let Some((account, nonce)) = item.order() {
+            // Transactions come before envelopes in a block, so a payment for an envelope ends an
+            // account's orders there: what follows one waits for the next block.
+            for name in self.by_order.range((account, 0)..(account, nonce)).map(|(_, name)| name) {
+                if let Some(earlier) = self.get(name) {
+                    match earlier.offer(&mut draft) {
+                        Err(ApplyError::View(error)) => return Err(error.into()),
+                        Ok(()) | Err(ApplyError::Rule(_)) => {}
+                    }
+                }
+            }
+        }
+        match item.offer(&mut draft) {
+            Err(ApplyError::Rule(Rule::EpochAhead { height, epoch })) => {
+                if begins_soon(height, epoch, params) {
+                    Ok(())
+                } else {
+                    Err(Rule::EpochAhead { height, epoch }.into())
+                }
+            }
+            Err(ApplyError::Rule(Rule::NonceAhead { expected, found })) => {
+                // A gap may be filled by what is still under way; a wide one will not.
+                let gap = found.saturating_sub(expected);
+                if gap < ORDERS_PER_ACCOUNT_MAX as u64 {
+                    Ok(())
+                } else {
+                    Err(Rule::NonceAhead { expected, found }.into())
+                }
+            }
+            Err(ApplyError::Rule(rule)) if waits(&rule) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    fn orders_of(&self, account: AccountId) -> impl Iterator<Item = &Hash32> {
+        self.by_order.range((account, 0)..=(account, u64::MAX)).map(|(_, name)| name)
+    }
+
+    fn make_room(&mut self, item: &Item) -> Result<(), Refusal> {
+        let needed = item.bytes();
+        let mut freed = 0;
+        let mut victims = Vec::new();
+        for (value, _, name) in &self.by_value {
+            if self.bytes - freed + needed <= BYTES_MAX {
+                break;
+            }
+            // Among equals the one that waits longer stays.
+            if *value >= item.value() {
+                return Err(Refusal::Full);
+            }
+            freed += self.get(name).map_or(0, Item::bytes);
+            victims.push(*name);
+        }
+        for name in &victims {
+            self.remove(name);
+        }
+        Ok(())
+    }
+
+    fn best_first(&self) -> Vec<Hash32> {
+        let mut names: Vec<_> = self
+            .entries
+            .iter()
+            .map(|(name, entry)| (std::cmp::Reverse(entry.item.value()), entry.arrival, *name))
+            .collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, _, name)| name).collect()
+    }
+
+    fn insert(&mut self, name: Hash32, item: Item) {
+        let arrival = self.arrivals;
+        self.arrivals += 1;
+        self.bytes += item.bytes();
+        self.by_value.insert((item.value(), std::cmp::Reverse(arrival), name));
+        self.by_arrival.insert(arrival, name);
+        self.verified.insert(*item.verified_id());
+        if let Some(order) = item.order() {
+            self.by_order.insert(order, name);
+        }
+        match &item {
+            Item::Transaction(tx) => {
+                self.by_transaction.insert(*tx.id(), name);
+            }
+            Item::Envelope(envelope) => {
+                self.by_one_time_key.insert(*envelope.one_time_key(), name);
+                self.by_message.insert(*envelope.message_id(), name);
+            }
+        }
+        self.entries.insert(name, Entry { item, arrival });
+    }
+
+    fn remove(&mut self, name: &Hash32) -> Option<Item> {
+        let Entry { item, arrival } = self.entries.remove(name)?;
+        self.bytes -= item.bytes();
+        self.by_value.remove(&(item.value(), std::cmp::Reverse(arrival), *name));
+        self.by_arrival.remove(&arrival);
+        self.verified.remove(item.verified_id());
+        if let Some(order) = item.order() {
+            self.by_order.remove(&order);
+        }
+        match &item {
+            Item::Transaction(tx) => {
+                self.by_transaction.remove(tx.id());
+            }
+            Item::Envelope(envelope) => {
+                self.by_one_time_key.remove(envelope.one_time_key());
+                self.by_message.remove(envelope.message_id());
+            }
+        }
+        Some(item)
+    }
+}
+
+/// Whether a later block may take what this rule refuses today.
+fn waits(rule: &Rule) -> bool {
+    matches!(
+        rule,
+        Rule::NonceAhead { .. }
+            | Rule::EpochAhead { .. }
+            | Rule::StampTooYoung { .. }
+            | Rule::BodyLimit { .. }
+            | Rule::StampLane { .. }
+    )
+}
+
+fn begins_soon(height: Height, epoch: chain::units::RateEpoch, params: &Params) -> bool {
+    let start = params.rate_epoch_start(epoch).get();
+    start.saturating_sub(height.get()) <= NEXT_EPOCH_BLOCKS
+}

@@ -1,0 +1,378 @@
+//! What the node does when something happens: a step function over engine, mempool, sync and the
+//! peer book.
+//!
+//! # Invariants
+//! * No socket, clock or runtime: what happened, the time and what to draw on come in; what to do
+//!   is left in an outbox of [`Action`]s, in order.
+//! * Every gossip message gets exactly one verdict; every question of a peer one answer or none.
+//! * A peer is scored only for what no honest peer does: context that may differ between honest
+//!   nodes weighs little or nothing (`Rule::severity`).
+//! * Everything remembered about peers and blocks under way is bounded by a constant here.
+//!
+//! # Spec
+//! docs/spec/06-wire.md §3-5
+//!
+//! # Not here
+//! Tokens, sockets and timers ([`crate::service`]); the rules (`consensus`).
+
+mod answers;
+mod blocks;
+mod items;
+mod template;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chain::{BlockId, Hash32, Header, Timestamp};
+use genesis::Params;
+
+use crate::engine::{Advance, Engine, TipMove};
+use crate::ledger::{Ledger, LedgerError};
+use crate::mempool::Mempool;
+use crate::peers::{Ban, Offence, PeerBook, PeerName};
+use crate::relay::Reconstruction;
+use crate::sync::{Sync, SyncAction};
+
+pub use blocks::BlockSubmission;
+pub use items::ItemSubmission;
+
+/// Headers from the future that wait for their time.
+pub const PARKED_HEADERS_MAX: usize = 64;
+/// Announced blocks that wait for missing items.
+pub const RECONSTRUCTIONS_MAX: usize = 16;
+/// Blocks whose bringer is remembered until they are applied.
+const BRINGERS_MAX: usize = 256;
+/// Solved headers remembered as possible uncles.
+const UNCLE_CANDIDATES_MAX: usize = 64;
+/// A tip older than this means that we are still catching up, and items are not judged yet.
+const CATCHING_UP_MS: u64 = 60_000;
+
+/// A topic of gossip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// Announced blocks.
+    Block,
+    /// Transactions.
+    Transaction,
+    /// Envelopes.
+    Envelope,
+}
+
+/// A protocol of questions and answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Headers after a locator.
+    Headers,
+    /// Bodies by id.
+    Bodies,
+    /// Inventory and items of the mempool.
+    Mempool,
+    /// Items of an announced block.
+    Missing,
+}
+
+/// What becomes of a gossip message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    Accept,
+    /// It stays here, nobody is to blame.
+    Ignore,
+    /// It stays here and counts against who brought it.
+    Reject,
+}
+
+/// The shell's name for a gossip message or a peer's question.
+pub type Token = u64;
+
+/// Our name for a question of ours.
+pub type QuestionId = u64;
+
+/// What the shell is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Give a verdict on a gossip message.
+    Verdict {
+        /// The message.
+        token: Token,
+        /// The verdict.
+        verdict: Verdict,
+    },
+    /// Gossip something of ours.
+    Publish {
+        /// Where.
+        topic: Topic,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Ask a peer.
+    Ask {
+        /// Our name for the question.
+        question: QuestionId,
+        /// Whom.
+        peer: PeerName,
+        /// How.
+        protocol: Protocol,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Answer a peer's question.
+    Answer {
+        /// The question.
+        token: Token,
+        /// The answer.
+        bytes: Vec<u8>,
+    },
+    /// Ban a peer.
+    Ban(Ban),
+    /// The tip moved; listeners are told.
+    TipMoved(Vec<TipMove>),
+    /// An item entered the mempool; listeners are told.
+    Pending(Hash32),
+    /// Items left the mempool without a block.
+    Dropped(Vec<Hash32>),
+}
+
+/// A question of ours under way.
+#[derive(Clone, Debug)]
+enum Question {
+    Headers,
+    Bodies(Vec<BlockId>),
+    Inventory,
+    Items,
+    Missing(BlockId),
+}
+
+struct Assembly {
+    from: PeerName,
+    token: Token,
+    block: Reconstruction,
+}
+
+/// The node's state machine.
+pub struct Node<L: Ledger> {
+    engine: Engine<L>,
+    mempool: Mempool,
+    sync: Sync,
+    peers: PeerBook,
+    connected: BTreeSet<PeerName>,
+    questions: BTreeMap<QuestionId, (PeerName, Question)>,
+    next_question: QuestionId,
+    last_header: BTreeMap<PeerName, BlockId>,
+    assemblies: BTreeMap<BlockId, Assembly>,
+    bringers: BTreeMap<BlockId, PeerName>,
+    parked: Vec<Header>,
+    uncle_candidates: VecDeque<Header>,
+    outbox: Vec<Action>,
+}
+
+impl<L: Ledger> Node<L> {
+    /// A node over what the ledger holds.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: see [`Engine::open`].
+    pub fn open(ledger: L, params: Params) -> Result<Self, LedgerError> {
+        Ok(Self {
+            engine: Engine::open(ledger, params)?,
+            mempool: Mempool::default(),
+            sync: Sync::default(),
+            peers: PeerBook::default(),
+            connected: BTreeSet::new(),
+            questions: BTreeMap::new(),
+            next_question: 0,
+            last_header: BTreeMap::new(),
+            assemblies: BTreeMap::new(),
+            bringers: BTreeMap::new(),
+            parked: Vec::new(),
+            uncle_candidates: VecDeque::new(),
+            outbox: Vec::new(),
+        })
+    }
+
+    /// What is to be done, in order; the outbox is empty afterwards.
+    pub fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// The engine, for reading.
+    pub fn engine(&self) -> &Engine<L> {
+        &self.engine
+    }
+
+    /// The mempool, for reading.
+    pub fn mempool(&self) -> &Mempool {
+        &self.mempool
+    }
+
+    /// A peer's score.
+    #[must_use]
+    pub fn score(&self, peer: &str, now: Timestamp) -> u32 {
+        self.peers.score(peer, now)
+    }
+
+    /// Whether blocks are known to exist that are not here.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn is_syncing(&self) -> Result<bool, LedgerError> {
+        let height = self.engine.tip()?.0;
+        // One block may always be on its way.
+        let slack = height.checked_add(2).unwrap_or(height);
+        Ok(self.sync.best_height().is_some_and(|best| best > slack))
+    }
+
+    /// Blocks that some peer has above our `height`.
+    #[must_use]
+    pub fn blocks_behind(&self, height: chain::Height) -> u64 {
+        let best = self.sync.best_height().unwrap_or(height);
+        best.get().saturating_sub(height.get())
+    }
+
+    /// Treats a block and its descendants as invalid, at the operator's word.
+    ///
+    /// # Errors
+    /// [`crate::engine::Refusal`].
+    pub fn invalidate(
+        &mut self,
+        id: &BlockId,
+        now: Timestamp,
+    ) -> Result<(), crate::engine::Refusal> {
+        let advance = self.engine.invalidate(id, &self.mempool)?;
+        Ok(self.settle(advance, now)?)
+    }
+
+    /// Takes back [`Self::invalidate`].
+    ///
+    /// # Errors
+    /// [`crate::engine::Refusal`].
+    pub fn reconsider(
+        &mut self,
+        id: &BlockId,
+        now: Timestamp,
+    ) -> Result<(), crate::engine::Refusal> {
+        let advance = self.engine.reconsider(id, &self.mempool)?;
+        Ok(self.settle(advance, now)?)
+    }
+
+    /// A peer is here.
+    pub fn peer_connected(&mut self, peer: &str, now: Timestamp) {
+        self.connected.insert(peer.to_owned());
+        self.peers.met(peer, now);
+        let actions = self.sync.connected(peer, now);
+        self.follow(actions, now);
+        self.ask(peer, Question::Inventory);
+    }
+
+    /// A peer is gone.
+    pub fn peer_disconnected(&mut self, peer: &str) {
+        self.connected.remove(peer);
+        self.sync.disconnected(peer);
+        self.last_header.remove(peer);
+        self.questions.retain(|_, (asked, _)| asked != peer);
+        let orphaned: Vec<BlockId> = self
+            .assemblies
+            .iter()
+            .filter(|(_, assembly)| assembly.from == peer)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in orphaned {
+            self.give_up_assembly(&id);
+        }
+    }
+
+    /// A peer broke a rule of the wire.
+    pub fn peer_offended(&mut self, peer: &str, offence: Offence, now: Timestamp) {
+        let ban = self.peers.offended(peer, offence, now);
+        self.outbox.extend(ban.map(Action::Ban));
+    }
+
+    /// Time has passed.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn tick(&mut self, now: Timestamp) -> Result<(), LedgerError> {
+        let actions = self.sync.tick(now);
+        self.follow(actions, now);
+        for header in std::mem::take(&mut self.parked) {
+            self.take_header(&header, None, now)?;
+        }
+        // A commit that failed for lack of room is tried again.
+        let advance = self.engine.advance(&self.mempool)?;
+        self.settle(advance, now)?;
+        self.ask_for_bodies(now);
+        Ok(())
+    }
+
+    /// Sends what sync wants sent.
+    fn follow(&mut self, actions: Vec<SyncAction>, now: Timestamp) {
+        for action in actions {
+            match action {
+                SyncAction::RequestHeaders { peer } => self.ask(&peer, Question::Headers),
+                SyncAction::RequestBodies { peer, ids } => {
+                    self.ask(&peer, Question::Bodies(ids));
+                }
+                SyncAction::Slow { peer } => self.peer_offended(&peer, Offence::Slow, now),
+            }
+        }
+    }
+
+    fn ask_for_bodies(&mut self, now: Timestamp) {
+        let assembling = |id: &BlockId| self.assemblies.contains_key(id);
+        let wanted = self.engine.wanted(crate::sync::BODIES_IN_FLIGHT_MAX, assembling);
+        let actions = self.sync.assign(&wanted, now);
+        self.follow(actions, now);
+    }
+
+    /// Draws the consequences of moves: mempool, listeners, scores.
+    fn settle(&mut self, advance: Advance, now: Timestamp) -> Result<(), LedgerError> {
+        for (id, rule) in advance.condemned {
+            tracing::warn!(block = %id, %rule, "a block is invalid");
+            if let Some(peer) = self.bringers.remove(&id) {
+                let severity = rule.severity(consensus::Carrier::Block);
+                let ban = self.peers.broke_rule(&peer, severity, &rule.to_string(), now);
+                self.outbox.extend(ban.map(Action::Ban));
+            }
+        }
+        if advance.moves.is_empty() {
+            return Ok(());
+        }
+        for step in &advance.moves {
+            if let TipMove::Connected(block) = step {
+                self.mempool.block_connected(&block.body);
+                self.bringers.remove(&block.id());
+            }
+        }
+        for step in &advance.moves {
+            if let TipMove::Disconnected(block) = step {
+                self.remember_uncle(block.header);
+                self.readmit(block)?;
+            }
+        }
+        self.drop_stale()?;
+        self.outbox.push(Action::TipMoved(advance.moves));
+        Ok(())
+    }
+
+    fn remember_uncle(&mut self, header: Header) {
+        if self.uncle_candidates.contains(&header) {
+            return;
+        }
+        if self.uncle_candidates.len() >= UNCLE_CANDIDATES_MAX {
+            self.uncle_candidates.pop_front();
+        }
+        self.uncle_candidates.push_back(header);
+    }
+
+    fn remember_bringer(&mut self, id: BlockId, peer: &str) {
+        if self.bringers.len() >= BRINGERS_MAX {
+            self.bringers.pop_first();
+        }
+        self.bringers.insert(id, peer.to_owned());
+    }
+
+    fn is_catching_up(&self, now: Timestamp) -> Result<bool, LedgerError> {
+        let tip = self.engine.tip()?.1;
+        let time = self.engine.tree().header(&tip).map(|header| header.time).unwrap_or_default();
+        let is_old = now.get().saturating_sub(time.get()) > CATCHING_UP_MS;
+        Ok(is_old && self.is_syncing()?)
+    }
+}
