@@ -380,20 +380,28 @@ impl Envelope {
     /// Names the content, whatever authorises it.
     #[must_use]
     pub fn mid(&self) -> MessageId {
-        MessageId::from_bytes(derive(context::ENVELOPE_MID, &[self.core_hash().as_bytes()]))
+        self.names().1
     }
 
     /// Names the exact bytes.
     #[must_use]
     pub fn wid(&self) -> WireId {
+        self.names().2
+    }
+
+    /// `core_hash`, `mid` and `wid` at once: hashing the body is the costly part of each.
+    #[must_use]
+    pub fn names(&self) -> (CoreHash, MessageId, WireId) {
         let core = self.core_hash();
+        let mid = derive(context::ENVELOPE_MID, &[core.as_bytes()]);
         let parts: [&[u8]; 4] = [
             &[self.auth.byte()],
             core.as_bytes(),
             &self.auth.to_bytes(),
             self.signature.as_bytes(),
         ];
-        WireId::from_bytes(derive(context::ENVELOPE_WID, &parts))
+        let wid = derive(context::ENVELOPE_WID, &parts);
+        (core, MessageId::from_bytes(mid), WireId::from_bytes(wid))
     }
 
     /// Signs content and authorisation by the one-time key; the last step of making an envelope.

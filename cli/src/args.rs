@@ -52,9 +52,6 @@ pub(crate) enum Command {
     /// Keys and coins.
     #[command(subcommand)]
     Wallet(WalletCommand),
-    /// Conversations and messages.
-    #[command(subcommand)]
-    Chat(ChatCommand),
     /// Call a method of a node.
     Rpc(RpcArgs),
     /// Show or generate the node's configuration file.
@@ -195,89 +192,6 @@ pub(crate) enum WalletCommand {
     },
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum ChatCommand {
-    /// Start a conversation.
-    New {
-        #[command(flatten)]
-        node: NodeAccess,
-        /// Its name, seen by its members.
-        name: String,
-    },
-    /// Publish this account's record, so that others can invite it.
-    Publish(NodeAccess),
-    /// All conversations.
-    List(NodeAccess),
-    /// Hand out keys, by a link or to an account's inbox.
-    Invite {
-        #[command(flatten)]
-        node: NodeAccess,
-        /// Conversation id or name.
-        conversation: String,
-        /// Which keys.
-        #[arg(long)]
-        access: Access,
-        /// Account whose inbox gets the keys; without it a link is made.
-        #[arg(long, value_name = "ADDRESS")]
-        to: Option<chain::Address>,
-        /// File that the link is written to; it must not exist.
-        #[arg(long, value_name = "FILE", conflicts_with = "to")]
-        out: Option<PathBuf>,
-    },
-    /// Join by a link.
-    Join {
-        #[command(flatten)]
-        node: NodeAccess,
-        /// File with the link; `-` is standard input. A link holds keys: never an argument.
-        #[arg(long, value_name = "FILE")]
-        link_file: PathBuf,
-    },
-    /// Send a message.
-    Send {
-        #[command(flatten)]
-        node: NodeAccess,
-        /// Conversation id or name.
-        conversation: String,
-        /// The text.
-        #[arg(long, conflicts_with = "text_file")]
-        text: Option<String>,
-        /// File with the text; `-` is standard input.
-        #[arg(long, value_name = "FILE")]
-        text_file: Option<PathBuf>,
-        /// Message that this one answers.
-        #[arg(long, value_name = "ID")]
-        reply_to: Option<String>,
-        /// Wait until the message is in this state.
-        #[arg(long, value_name = "STATE")]
-        wait: Option<WaitState>,
-        /// Give up waiting after this many seconds.
-        #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-        timeout: u64,
-    },
-    /// Print messages.
-    Read {
-        #[command(flatten)]
-        node: NodeAccess,
-        /// Conversation id or name.
-        conversation: String,
-        /// At most this many, the newest.
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
-        /// Only messages after this one.
-        #[arg(long, value_name = "ID")]
-        after: Option<String>,
-    },
-    /// Print messages as they come.
-    Follow {
-        #[command(flatten)]
-        node: NodeAccess,
-        /// Conversation id or name.
-        conversation: String,
-    },
-    /// Known accounts.
-    Contacts(NodeAccess),
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct RpcArgs {
     #[command(flatten)]
@@ -308,16 +222,4 @@ pub(crate) enum WaitState {
     Confirmed,
     /// The block is final.
     Final,
-}
-
-/// Keys of a conversation that an invitation hands over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum Access {
-    /// Read only.
-    Read,
-    /// Write only.
-    Write,
-    /// Read and write.
-    ReadWrite,
 }

@@ -10,7 +10,7 @@
 //! * An item that was proved before skips its costly checks, and no others.
 //!
 //! # Spec
-//! docs/spec/02-blocks.md §5, §8
+//! docs/spec/02-blocks.md §6, §9
 //!
 //! # Not here
 //! Headers: [`crate::header`]. Everything that needs the state: [`crate::transition`].
@@ -89,7 +89,10 @@ impl CheckedBlock {
 
     /// Keys under which a [`VerifiedSet`] may keep its items.
     pub fn verified_ids(&self) -> impl Iterator<Item = &Hash32> {
-        let transactions = self.transactions.iter().map(CheckedTransaction::verified_id);
+        let transactions = self
+            .transactions
+            .iter()
+            .map(CheckedTransaction::verified_id);
         transactions.chain(self.envelopes.iter().map(CheckedEnvelope::verified_id))
     }
 }
@@ -106,20 +109,34 @@ pub fn check_block(
     seen: &impl VerifiedSet,
 ) -> Result<CheckedBlock, Rule> {
     let body_bytes = check_sizes(&body)?;
-    let Body { transactions, envelopes, aux } = body;
+    let Body {
+        transactions,
+        envelopes,
+        aux,
+    } = body;
     let envelopes = parse_envelopes(envelopes)?;
     check_roots(header.header(), &transactions, &envelopes, &aux)?;
     check_aux(&aux)?;
     let chain = params.chain_id();
     let transactions = first_failure(
-        transactions.into_par_iter().map(|tx| transaction::shape(tx, branch, params)),
+        transactions
+            .into_par_iter()
+            .map(|tx| transaction::shape(tx, branch, params)),
     )?;
     let envelopes = first_failure(
-        envelopes.into_par_iter().map(|envelope| envelope.shape(branch, params, &chain)),
+        envelopes
+            .into_par_iter()
+            .map(|envelope| envelope.shape(branch, params, &chain)),
     )?;
     check_repetition(&transactions, &envelopes)?;
     let (transactions, envelopes) = prove(transactions, envelopes, &chain, seen)?;
-    Ok(CheckedBlock { header: *header, transactions, envelopes, aux, body_bytes })
+    Ok(CheckedBlock {
+        header: *header,
+        transactions,
+        envelopes,
+        aux,
+        body_bytes,
+    })
 }
 
 /// All results, or the failure that comes first in the order of the items.
@@ -134,12 +151,18 @@ fn first_failure<T: Send>(
 fn check_sizes(body: &Body) -> Result<u64, Rule> {
     let found = codec::encoded_len(body);
     if found > Body::BYTES_MAX {
-        return Err(Rule::BodySize { max: Body::BYTES_MAX, found });
+        return Err(Rule::BodySize {
+            max: Body::BYTES_MAX,
+            found,
+        });
     }
     // > "aux <= 64 KiB"
     let aux = codec::encoded_len(&body.aux);
     if aux > law::AUX_BYTES_MAX {
-        return Err(Rule::AuxSize { max: law::AUX_BYTES_MAX, found: aux });
+        return Err(Rule::AuxSize {
+            max: law::AUX_BYTES_MAX,
+            found: aux,
+        });
     }
     Ok(u64::try_from(found).unwrap_or(u64::MAX))
 }
@@ -155,12 +178,16 @@ fn check_roots(
     envelopes: &[envelope::Parsed],
     aux: &Aux,
 ) -> Result<(), Rule> {
-    let leaves: Vec<Hash32> =
-        transactions.par_iter().map(|tx| merkle::leaf(&[&codec::encode(tx)])).collect();
+    let leaves: Vec<Hash32> = transactions
+        .par_iter()
+        .map(|tx| merkle::leaf(&[&codec::encode(tx)]))
+        .collect();
     if merkle::root(leaves) != header.tx_root {
         return Err(Rule::TxRoot);
     }
-    let leaves = envelopes.iter().map(|parsed| merkle::leaf(&[parsed.wire_id().as_bytes()]));
+    let leaves = envelopes
+        .iter()
+        .map(|parsed| merkle::leaf(&[parsed.wire_id().as_bytes()]));
     if merkle::root(leaves) != header.envelope_root {
         return Err(Rule::EnvelopeRoot);
     }
@@ -181,29 +208,50 @@ fn check_aux(aux: &Aux) -> Result<(), Rule> {
 /// > "Uncles: ascending by id, different"
 fn check_uncles(uncles: &[Header]) -> Result<(), Rule> {
     if uncles.len() > law::UNCLES_MAX {
-        return Err(Rule::UncleCount { max: law::UNCLES_MAX, found: uncles.len() });
+        return Err(Rule::UncleCount {
+            max: law::UNCLES_MAX,
+            found: uncles.len(),
+        });
     }
-    if ascends(uncles.iter().map(Header::id)) { Ok(()) } else { Err(Rule::UncleOrder) }
+    if ascends(uncles.iter().map(Header::id)) {
+        Ok(())
+    } else {
+        Err(Rule::UncleOrder)
+    }
 }
 
 /// > "`back u8 = 1..8`; sorted by (back, bond), no duplicates; <= 16 seats of votes"
 fn check_votes(aux: &Aux) -> Result<(), Rule> {
     if aux.votes.len() > law::VOTE_SEATS_MAX {
-        return Err(Rule::VoteSeats { max: law::VOTE_SEATS_MAX, found: aux.votes.len() });
+        return Err(Rule::VoteSeats {
+            max: law::VOTE_SEATS_MAX,
+            found: aux.votes.len(),
+        });
     }
     let mut backs = aux.votes.iter().map(|vote| vote.back);
     if let Some(back) = backs.find(|back| !(1..=VOTE_BACK_MAX).contains(back)) {
         return Err(Rule::VoteBack { back });
     }
     let ascending = ascends(aux.votes.iter().map(|vote| (vote.back, vote.bond)));
-    if ascending { Ok(()) } else { Err(Rule::VoteOrder) }
+    if ascending {
+        Ok(())
+    } else {
+        Err(Rule::VoteOrder)
+    }
 }
 
 /// > "groups ascend by target, members by mn; <= 256 finality signatures"
 fn check_finality(aux: &Aux) -> Result<(), Rule> {
-    let found = aux.finality.iter().map(|group| group.signatures.len()).sum();
+    let found = aux
+        .finality
+        .iter()
+        .map(|group| group.signatures.len())
+        .sum();
     if found > law::FINALITY_SIGNATURES_MAX {
-        return Err(Rule::FinalityCount { max: law::FINALITY_SIGNATURES_MAX, found });
+        return Err(Rule::FinalityCount {
+            max: law::FINALITY_SIGNATURES_MAX,
+            found,
+        });
     }
     let members_ascend = aux.finality.iter().all(|group| {
         !group.signatures.is_empty() && ascends(group.signatures.iter().map(|s| s.masternode))
@@ -225,7 +273,10 @@ enum Misbehaviour {
 /// > "id_a < id_b"; "t1 = t2 and id1 < id2, or s1 < s2 and t2 < t1; once per (mn, t1, t2)"
 fn check_evidence(evidence: &[Evidence]) -> Result<(), Rule> {
     if evidence.len() > law::EVIDENCE_MAX {
-        return Err(Rule::EvidenceCount { max: law::EVIDENCE_MAX, found: evidence.len() });
+        return Err(Rule::EvidenceCount {
+            max: law::EVIDENCE_MAX,
+            found: evidence.len(),
+        });
     }
     let mut proved = BTreeSet::new();
     for proof in evidence {
@@ -296,7 +347,9 @@ fn prove(
     seen: &impl VerifiedSet,
 ) -> Result<(Vec<CheckedTransaction>, Vec<CheckedEnvelope>), Rule> {
     let transactions = transactions.into_iter().map(Item::Transaction);
-    let items: Vec<_> = transactions.chain(envelopes.into_iter().map(Item::Envelope)).collect();
+    let items: Vec<_> = transactions
+        .chain(envelopes.into_iter().map(Item::Envelope))
+        .collect();
     let proved = first_failure(items.into_par_iter().map(|item| match item {
         Item::Transaction(tx) if seen.contains(tx.verified_id()) => {
             Ok(Item::Transaction(tx.proved_before()))

@@ -76,6 +76,12 @@ impl Target {
         CompactTarget::new(u32::from_le_bytes([low, middle, high, size]))
     }
 
+    /// The number itself, 256 bits big-endian.
+    #[must_use]
+    pub fn to_be_bytes(self) -> [u8; 32] {
+        self.0.to_big_endian()
+    }
+
     /// Whether `hash`, read as a big-endian number, is at most the target.
     #[must_use]
     pub fn is_met_by(self, hash: &[u8; 32]) -> bool {

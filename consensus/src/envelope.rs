@@ -7,7 +7,7 @@
 //! * The work of a stamp holds for one block of one branch; see [`DatedStamp`].
 //!
 //! # Spec
-//! docs/spec/04-envelopes.md §4-5
+//! docs/spec/04-envelopes.md §5-6
 //!
 //! # Not here
 //! Rate epoch, one-time keys in use, price and payer's balance: [`crate::transition`].
@@ -15,7 +15,9 @@
 use chain::envelope::{Auth, ClearPayment, EnvelopeKind, SizeClass};
 use chain::hash::{context, derive};
 use chain::units::RateEpoch;
-use chain::{ChainId, Envelope, EnvelopeBytes, Hash32, Height, MessageId, PublicKey, WireId};
+use chain::{
+    ChainId, CoreHash, Envelope, EnvelopeBytes, Hash32, Height, MessageId, PublicKey, WireId,
+};
 use genesis::{FreeEnvelopes, Params};
 
 use crate::error::Rule;
@@ -119,21 +121,31 @@ pub fn check_envelope(
     params: &Params,
 ) -> Result<CheckedEnvelope, Rule> {
     let chain = params.chain_id();
-    Parsed::new(bytes)?.shape(branch, params, &chain)?.prove(&chain)
+    Parsed::new(bytes)?
+        .shape(branch, params, &chain)?
+        .prove(&chain)
 }
 
 /// An envelope whose layout was read: enough for the root of a body.
 pub(crate) struct Parsed {
     bytes: EnvelopeBytes,
     envelope: Envelope,
+    core: CoreHash,
+    message_id: MessageId,
     wire_id: WireId,
 }
 
 impl Parsed {
     pub(crate) fn new(bytes: EnvelopeBytes) -> Result<Self, Rule> {
         let envelope = bytes.parse()?;
-        let wire_id = envelope.wid();
-        Ok(Self { bytes, envelope, wire_id })
+        let (core, message_id, wire_id) = envelope.names();
+        Ok(Self {
+            bytes,
+            envelope,
+            core,
+            message_id,
+            wire_id,
+        })
     }
 
     pub(crate) fn wire_id(&self) -> &WireId {
@@ -161,12 +173,14 @@ impl Parsed {
             Auth::Stamp(stamp) => {
                 stamp::check_claim(stamp, params.stamp_effort_min)?;
                 let dated = stamp::date(stamp, branch)?;
-                stamp::check_hash(envelope.core_hash().as_bytes(), stamp, dated.block())?;
+                stamp::check_hash(self.core.as_bytes(), stamp, dated.block())?;
                 Admission::Stamp(dated)
             }
             Auth::Clear(payment) => Admission::Clear(*payment),
             Auth::RateLimit(_) | Auth::Credit(_) => {
-                return Err(Rule::AdmissionInactive { auth: envelope.auth.byte() });
+                return Err(Rule::AdmissionInactive {
+                    auth: envelope.auth.byte(),
+                });
             }
         };
         let reference = match &admission {
@@ -181,17 +195,22 @@ impl Parsed {
             rate_epoch: envelope.rate_epoch,
             one_time_key: envelope.one_time_key,
             admission,
-            message_id: envelope.mid(),
+            message_id: self.message_id,
             wire_id: self.wire_id,
             verified_id: Hash32::from_bytes(derive(context::VERIFIED, &parts)),
         };
-        Ok(Shaped { envelope, checked })
+        Ok(Shaped {
+            envelope,
+            core: self.core,
+            checked,
+        })
     }
 }
 
 /// An envelope that lacks only the costly checks.
 pub(crate) struct Shaped {
     envelope: Envelope,
+    core: CoreHash,
     checked: CheckedEnvelope,
 }
 
@@ -219,14 +238,18 @@ impl Shaped {
         if !envelope.is_signed(chain) {
             // Verifying lifts the key already; only a failure is worth asking twice.
             let on_curve = envelope.one_time_key.is_on_curve();
-            return Err(if on_curve { Rule::EnvelopeSignature } else { Rule::OneTimeKeyOffCurve });
+            return Err(if on_curve {
+                Rule::EnvelopeSignature
+            } else {
+                Rule::OneTimeKeyOffCurve
+            });
         }
-        let core = envelope.core_hash();
+        let core = &self.core;
         match (&envelope.auth, &self.checked.admission) {
             (Auth::Stamp(stamp), Admission::Stamp(dated)) => {
                 stamp::check_solution(core.as_bytes(), stamp, dated.block())?;
             }
-            (Auth::Clear(payment), _) if !payment.is_signed(&core, chain) => {
+            (Auth::Clear(payment), _) if !payment.is_signed(core, chain) => {
                 return Err(Rule::ClearSignature);
             }
             _ => {}
@@ -248,7 +271,7 @@ fn class_max(kind: EnvelopeKind, auth: &Auth) -> Option<u8> {
 /// Kind, class and admission, as the table of the spec pairs them.
 fn check_table(envelope: &Envelope, params: &Params) -> Result<(), Rule> {
     let (kind, class, auth) = (envelope.kind, envelope.class.get(), envelope.auth.byte());
-    if !class_max(kind, &envelope.auth).is_some_and(|max| class <= max) {
+    if class_max(kind, &envelope.auth).is_none_or(|max| class > max) {
         return Err(Rule::Admission { kind, class, auth });
     }
     // > "NONE: MSG and INBOX cls 0-2, regtest only"

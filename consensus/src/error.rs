@@ -16,8 +16,6 @@ use chain::units::{BondId, CheckpointNumber, CompactTarget, MasternodeId, RateEp
 use chain::{Amount, BlockId, EnvelopeError, Hash32, Height, Timestamp, TxId};
 use thiserror::Error;
 
-use crate::difficulty::Work;
-
 mod severity;
 
 pub use severity::{Carrier, Severity};
@@ -112,7 +110,7 @@ pub enum Rule {
     InvalidAncestor,
 
     // Bodies: sizes and roots. The sender is at fault; the header may have a body that fits.
-    /// docs/spec/02-blocks.md 5: no body of any network is larger.
+    /// docs/spec/02-blocks.md 6: no body of any network is larger.
     #[error("a body of {found} bytes, at most {max}")]
     BodySize {
         /// Absolute limit.
@@ -120,7 +118,7 @@ pub enum Rule {
         /// Bytes found.
         found: usize,
     },
-    /// docs/spec/02-blocks.md 5: no aux section is larger.
+    /// docs/spec/02-blocks.md 6: no aux section is larger.
     #[error("an aux section of {found} bytes, at most {max}")]
     AuxSize {
         /// Limit.
@@ -128,18 +126,18 @@ pub enum Rule {
         /// Bytes found.
         found: usize,
     },
-    /// docs/spec/02-blocks.md 5: the transactions are those that the header names.
+    /// docs/spec/02-blocks.md 6: the transactions are those that the header names.
     #[error("the transactions do not match the header")]
     TxRoot,
-    /// docs/spec/02-blocks.md 5: the envelopes are those that the header names.
+    /// docs/spec/02-blocks.md 6: the envelopes are those that the header names.
     #[error("the envelopes do not match the header")]
     EnvelopeRoot,
-    /// docs/spec/02-blocks.md 5: the aux items are those that the header names.
+    /// docs/spec/02-blocks.md 6: the aux items are those that the header names.
     #[error("the aux items do not match the header")]
     AuxRoot,
 
     // Bodies: form and context.
-    /// docs/spec/02-blocks.md 5: the limit follows the bodies of the last full term.
+    /// docs/spec/02-blocks.md 6: the limit follows the bodies of the last full term.
     #[error("a body of {found} bytes, at most {limit} in this term")]
     BodyLimit {
         /// Limit in force.
@@ -147,7 +145,7 @@ pub enum Rule {
         /// Bytes found.
         found: u64,
     },
-    /// docs/spec/02-blocks.md 5: stamped items fill at most their share of a body.
+    /// docs/spec/02-blocks.md 6: stamped items fill at most their share of a body.
     #[error("{found} bytes of stamped items, at most {limit}")]
     StampLane {
         /// Share in force.
@@ -155,13 +153,13 @@ pub enum Rule {
         /// Bytes with the item that is one too many.
         found: u64,
     },
-    /// docs/spec/02-blocks.md 5: a body names a transaction once.
+    /// docs/spec/02-blocks.md 6: a body names a transaction once.
     #[error("transaction {id} stands in the body twice")]
     TransactionRepeated {
         /// The transaction.
         id: TxId,
     },
-    /// docs/spec/02-blocks.md 7: the header shows the root of the state after its parent.
+    /// docs/spec/02-blocks.md 8: the header shows the root of the state after its parent.
     #[error("state root {found}, expected {expected}")]
     StateRoot {
         /// Root after the parent.
@@ -169,7 +167,7 @@ pub enum Rule {
         /// Root found.
         found: Hash32,
     },
-    /// docs/spec/02-blocks.md 7: the header shows the supply after its parent.
+    /// docs/spec/02-blocks.md 8: the header shows the supply after its parent.
     #[error("supply {found}, expected {expected}")]
     SupplyField {
         /// Supply after the parent.
@@ -177,7 +175,7 @@ pub enum Rule {
         /// Supply found.
         found: Amount,
     },
-    /// docs/spec/02-blocks.md 7: the header shows the justified checkpoint after its parent.
+    /// docs/spec/02-blocks.md 8: the header shows the justified checkpoint after its parent.
     #[error("justified checkpoint {found}, expected {expected}")]
     JustifiedField {
         /// Checkpoint after the parent.
@@ -185,7 +183,7 @@ pub enum Rule {
         /// Checkpoint found.
         found: CheckpointNumber,
     },
-    /// docs/spec/02-blocks.md 7: the header shows the finalized checkpoint after its parent.
+    /// docs/spec/02-blocks.md 8: the header shows the finalized checkpoint after its parent.
     #[error("finalized checkpoint {found}, expected {expected}")]
     FinalizedField {
         /// Checkpoint after the parent.
@@ -195,7 +193,7 @@ pub enum Rule {
     },
 
     // Aux items.
-    /// docs/spec/02-blocks.md 6: a block includes at most two uncles.
+    /// docs/spec/02-blocks.md 7: a block includes at most two uncles.
     #[error("{found} uncles, at most {max}")]
     UncleCount {
         /// Limit.
@@ -203,10 +201,10 @@ pub enum Rule {
         /// Uncles found.
         found: usize,
     },
-    /// docs/spec/02-blocks.md 6: uncles are different and ascend by id.
+    /// docs/spec/02-blocks.md 7: uncles are different and ascend by id.
     #[error("the uncles do not ascend by id")]
     UncleOrder,
-    /// docs/spec/02-blocks.md 6: an uncle is one to six blocks below.
+    /// docs/spec/02-blocks.md 7: an uncle is one to six blocks below.
     #[error("an uncle of height {uncle} in a block of height {block}")]
     UncleDepth {
         /// Height of the including block.
@@ -214,25 +212,25 @@ pub enum Rule {
         /// Height of the uncle.
         uncle: Height,
     },
-    /// docs/spec/02-blocks.md 6: an uncle's parent is an ancestor of the including block.
+    /// docs/spec/02-blocks.md 7: an uncle's parent is an ancestor of the including block.
     #[error("the parent of uncle {id} is no ancestor")]
     UncleParent {
         /// The uncle.
         id: BlockId,
     },
-    /// docs/spec/02-blocks.md 6: an uncle is no ancestor of the including block.
+    /// docs/spec/02-blocks.md 7: an uncle is no ancestor of the including block.
     #[error("uncle {id} is an ancestor")]
     UncleIsAncestor {
         /// The uncle.
         id: BlockId,
     },
-    /// docs/spec/02-blocks.md 6: a chain includes an uncle once.
+    /// docs/spec/02-blocks.md 7: a chain includes an uncle once.
     #[error("uncle {id} was included before")]
     UncleRepeated {
         /// The uncle.
         id: BlockId,
     },
-    /// docs/spec/02-blocks.md 6: the solution count grows by one and one for each uncle.
+    /// docs/spec/02-blocks.md 7: the solution count grows by one and one for each uncle.
     #[error("solution count {found}, expected {expected}")]
     SolutionCount {
         /// Parent's count, plus one, plus uncles.
@@ -240,7 +238,7 @@ pub enum Rule {
         /// Count found.
         found: u64,
     },
-    /// docs/spec/02-blocks.md 8: votes stand for at most sixteen seats.
+    /// docs/spec/02-blocks.md 9: votes stand for at most sixteen seats.
     #[error("{found} votes, at most {max} seats")]
     VoteSeats {
         /// Limit.
@@ -248,22 +246,22 @@ pub enum Rule {
         /// Votes found; each stands for a seat at least.
         found: usize,
     },
-    /// docs/spec/02-blocks.md 8: a vote is for one of the eight blocks before.
+    /// docs/spec/02-blocks.md 9: a vote is for one of the eight blocks before.
     #[error("a vote for the block {back} before")]
     VoteBack {
         /// Distance found.
         back: u8,
     },
-    /// docs/spec/02-blocks.md 8: votes ascend by distance and bond.
+    /// docs/spec/02-blocks.md 9: votes ascend by distance and bond.
     #[error("the votes do not ascend by distance and bond")]
     VoteOrder,
-    /// docs/spec/02-blocks.md 8: only a bond with a seat votes.
+    /// docs/spec/02-blocks.md 9: only a bond with a seat votes.
     #[error("bond {bond} has no seat")]
     VoteWithoutSeat {
         /// Who voted.
         bond: BondId,
     },
-    /// docs/spec/02-blocks.md 8: a block includes at most 256 finality signatures.
+    /// docs/spec/02-blocks.md 9: a block includes at most 256 finality signatures.
     #[error("{found} finality signatures, at most {max}")]
     FinalityCount {
         /// Limit.
@@ -271,16 +269,16 @@ pub enum Rule {
         /// Signatures found.
         found: usize,
     },
-    /// docs/spec/02-blocks.md 8: groups ascend by target, members by masternode; none is empty.
+    /// docs/spec/02-blocks.md 9: groups ascend by target, members by masternode; none is empty.
     #[error("the finality groups do not ascend or one is empty")]
     FinalityOrder,
-    /// docs/spec/02-blocks.md 8: only members of a roster sign checkpoints.
+    /// docs/spec/02-blocks.md 9: only members of a roster sign checkpoints.
     #[error("masternode {masternode} is in no roster")]
     FinalityNotInRoster {
         /// Who signed.
         masternode: MasternodeId,
     },
-    /// docs/spec/02-blocks.md 8: a block includes at most four proofs of misbehaviour.
+    /// docs/spec/02-blocks.md 9: a block includes at most four proofs of misbehaviour.
     #[error("{found} proofs of misbehaviour, at most {max}")]
     EvidenceCount {
         /// Limit.
@@ -288,36 +286,36 @@ pub enum Rule {
         /// Proofs found.
         found: usize,
     },
-    /// docs/spec/02-blocks.md 8: evidence shows a contradiction, in its one order.
+    /// docs/spec/02-blocks.md 9: evidence shows a contradiction, in its one order.
     #[error("the evidence shows no contradiction in its canonical order")]
     EvidenceForm,
-    /// docs/spec/02-blocks.md 8: a block holds one proof of one misbehaviour.
+    /// docs/spec/02-blocks.md 9: a block holds one proof of one misbehaviour.
     #[error("the same misbehaviour is proved twice")]
     EvidenceRepeated,
-    /// docs/spec/02-blocks.md 8: evidence names a bond or a masternode that exists.
+    /// docs/spec/02-blocks.md 9: evidence names a bond or a masternode that exists.
     #[error("the evidence names an unknown bond or masternode")]
     EvidenceUnknown,
 
     // Transactions by themselves.
-    /// docs/spec/03-transactions.md 2: the version is 1.
+    /// docs/spec/03-transactions.md 5: the version is 1.
     #[error("transaction version {found}")]
     TransactionVersion {
         /// Version found.
         found: u8,
     },
-    /// docs/spec/03-transactions.md 2: fee and tip are amounts below the cap.
+    /// docs/spec/03-transactions.md 5: fee and tip are amounts below the cap.
     #[error("the largest fee or the tip exceeds the cap")]
     FeeRange,
-    /// docs/spec/03-transactions.md 2: the sender signed every byte before the signature.
+    /// docs/spec/03-transactions.md 5: the sender signed every byte before the signature.
     #[error("the sender's signature does not verify")]
     TransactionSignature,
-    /// docs/spec/03-transactions.md 3: a transfer has 1 to 256 outputs.
+    /// docs/spec/03-transactions.md 5: a transfer has 1 to 256 outputs.
     #[error("a transfer with {found} outputs")]
     OutputCount {
         /// Outputs found.
         found: usize,
     },
-    /// docs/spec/03-transactions.md 3: an output is worth between one base unit and the cap.
+    /// docs/spec/03-transactions.md 5: an output is worth between one base unit and the cap.
     #[error("output {position} is worth {found}")]
     OutputAmount {
         /// Position in the transfer.
@@ -325,25 +323,25 @@ pub enum Rule {
         /// Amount found.
         found: Amount,
     },
-    /// docs/spec/03-transactions.md 3: the outputs together are below the cap.
+    /// docs/spec/03-transactions.md 5: the outputs together are below the cap.
     #[error("the outputs together exceed the cap")]
     OutputSum,
-    /// docs/spec/03-transactions.md 4: the record's version is 1.
+    /// docs/spec/03-transactions.md 5: the record's version is 1.
     #[error("record version {found}")]
     RecordVersion {
         /// Version found.
         found: u8,
     },
-    /// docs/spec/03-transactions.md 4: a record is its sender's own.
+    /// docs/spec/03-transactions.md 5: a record is its sender's own.
     #[error("the record names another key than its sender's")]
     RecordKey,
-    /// docs/spec/03-transactions.md 4: unknown flags are zero.
+    /// docs/spec/03-transactions.md 5: unknown flags are zero.
     #[error("record flags {found:#06x}")]
     RecordFlags {
         /// Flags found.
         found: u16,
     },
-    /// docs/spec/03-transactions.md 4: a record begins before it ends.
+    /// docs/spec/03-transactions.md 5: a record begins before it ends.
     #[error("a record valid from {from} to {to}")]
     RecordValidity {
         /// First height at which it would hold.
@@ -351,15 +349,15 @@ pub enum Rule {
         /// First height at which it would not.
         to: u32,
     },
-    /// docs/spec/03-transactions.md 4: the account signed its record.
+    /// docs/spec/03-transactions.md 5: the account signed its record.
     #[error("the record's signature does not verify")]
     RecordSignature,
-    /// docs/spec/03-transactions.md 4: a stamped record offers neither fee nor tip.
+    /// docs/spec/03-transactions.md 5: a stamped record offers neither fee nor tip.
     #[error("a stamped record with a fee or a tip")]
     StampedFee,
 
     // Transactions in context.
-    /// docs/spec/03-transactions.md 5: the nonce was used before.
+    /// docs/spec/03-transactions.md 6: the nonce was used before.
     #[error("nonce {found}, the account is at {expected}")]
     NonceUsed {
         /// The account's next nonce.
@@ -367,7 +365,7 @@ pub enum Rule {
         /// Nonce found.
         found: u64,
     },
-    /// docs/spec/03-transactions.md 5: orders before this one are missing.
+    /// docs/spec/03-transactions.md 6: orders before this one are missing.
     #[error("nonce {found}, the account is only at {expected}")]
     NonceAhead {
         /// The account's next nonce.
@@ -375,7 +373,7 @@ pub enum Rule {
         /// Nonce found.
         found: u64,
     },
-    /// docs/spec/03-transactions.md 5: the fee is at most what the sender accepts.
+    /// docs/spec/03-transactions.md 6: the fee is at most what the sender accepts.
     #[error("{units} units at {kib} each, at most {max_fee} is offered")]
     FeeAboveMax {
         /// Units to be paid.
@@ -385,16 +383,16 @@ pub enum Rule {
         /// Largest fee that the sender accepts.
         max_fee: Amount,
     },
-    /// docs/spec/03-transactions.md 5: the balance covers all debits.
+    /// docs/spec/03-transactions.md 6: the balance covers all debits.
     #[error("a balance of {balance} does not cover the debit")]
     BalanceTooLow {
         /// Balance before the order.
         balance: Amount,
     },
-    /// docs/spec/03-transactions.md 5: only a first record may carry a stamp.
+    /// docs/spec/03-transactions.md 6: only a first record may carry a stamp.
     #[error("a stamp on a record that is not the account's first")]
     StampNotFirst,
-    /// docs/spec/03-transactions.md 5: the generation of an inbox key grows.
+    /// docs/spec/03-transactions.md 6: the generation of an inbox key grows.
     #[error("inbox generation {found} after {before}")]
     RecordGeneration {
         /// Generation of the record in force.
@@ -402,12 +400,12 @@ pub enum Rule {
         /// Generation found.
         found: u32,
     },
-    /// docs/spec/03-transactions.md 5: a record names the one that it replaces.
+    /// docs/spec/03-transactions.md 6: a record names the one that it replaces.
     #[error("the record does not link to the one before")]
     RecordLink,
 
     // Stamps.
-    /// docs/spec/04-envelopes.md 5: a stamp declares at least the minimum effort.
+    /// docs/spec/04-envelopes.md 6: a stamp declares at least the minimum effort.
     #[error("a stamp of effort {found}, at least {min}")]
     StampEffort {
         /// Minimum for what it admits.
@@ -415,25 +413,25 @@ pub enum Rule {
         /// Effort declared.
         found: u32,
     },
-    /// docs/spec/04-envelopes.md 5: a stamp refers to a multiple of sixteen.
+    /// docs/spec/04-envelopes.md 6: a stamp refers to a multiple of sixteen.
     #[error("a stamp refers to height {found}, which is no multiple of the step")]
     StampReferenceStep {
         /// Height found.
         found: u32,
     },
-    /// docs/spec/04-envelopes.md 5: a stamp refers to a block of its own branch.
+    /// docs/spec/04-envelopes.md 6: a stamp refers to a block of its own branch.
     #[error("a stamp refers to another branch or to an unknown block at height {height}")]
     StampReference {
         /// Height of the reference.
         height: Height,
     },
-    /// docs/spec/04-envelopes.md 5: the hash of a stamp is worth its effort.
+    /// docs/spec/04-envelopes.md 6: the hash of a stamp is worth its effort.
     #[error("the hash of a stamp does not meet its effort")]
     StampHash,
-    /// docs/spec/04-envelopes.md 5: a stamp solves its challenge.
+    /// docs/spec/04-envelopes.md 6: a stamp solves its challenge.
     #[error("the solution of a stamp does not solve its challenge")]
     StampSolution,
-    /// docs/spec/04-envelopes.md 5: the reference is at least eight blocks old.
+    /// docs/spec/04-envelopes.md 6: the reference is at least eight blocks old.
     #[error("a stamp refers to height {reference}, too young at height {height}")]
     StampTooYoung {
         /// Height of the block that would include it.
@@ -441,7 +439,7 @@ pub enum Rule {
         /// Height of the reference.
         reference: u32,
     },
-    /// docs/spec/04-envelopes.md 5: the reference is at most 96 blocks old.
+    /// docs/spec/04-envelopes.md 6: the reference is at most 96 blocks old.
     #[error("a stamp refers to height {reference}, too old at height {height}")]
     StampTooOld {
         /// Height of the block that would include it.
@@ -454,7 +452,7 @@ pub enum Rule {
     /// docs/spec/04-envelopes.md 1: the bytes are an envelope's.
     #[error("not an envelope: {0}")]
     EnvelopeLayout(#[from] EnvelopeError),
-    /// docs/spec/04-envelopes.md 4: the table says which admission a kind and class may use.
+    /// docs/spec/04-envelopes.md 5: the table says which admission a kind and class may use.
     #[error("an envelope of kind {kind:?} and class {class} with admission {auth}")]
     Admission {
         /// Kind.
@@ -464,33 +462,33 @@ pub enum Rule {
         /// Auth byte.
         auth: u8,
     },
-    /// docs/spec/04-envelopes.md 4: unadmitted envelopes are for regtest.
+    /// docs/spec/04-envelopes.md 5: unadmitted envelopes are for regtest.
     #[error("an envelope without admission on a network that demands one")]
     FreeEnvelope,
-    /// docs/spec/04-envelopes.md 4: proofs and credits are not active yet.
+    /// docs/spec/04-envelopes.md 5: proofs and credits are not active yet.
     #[error("admission {auth} is not active")]
     AdmissionInactive {
         /// Auth byte.
         auth: u8,
     },
-    /// docs/spec/04-envelopes.md 4: an envelope names its chain.
+    /// docs/spec/04-envelopes.md 5: an envelope names its chain.
     #[error("the envelope belongs to another chain")]
     EnvelopeNet,
-    /// docs/spec/04-envelopes.md 4: the salt of a blob is zero.
+    /// docs/spec/04-envelopes.md 5: the salt of a blob is zero.
     #[error("a blob with a salt")]
     BlobSalt,
-    /// docs/spec/04-envelopes.md 4: the one-time key is a point of the curve.
+    /// docs/spec/04-envelopes.md 5: the one-time key is a point of the curve.
     #[error("the one-time key is not on the curve")]
     OneTimeKeyOffCurve,
-    /// docs/spec/04-envelopes.md 4: the one-time key signed content and admission.
+    /// docs/spec/04-envelopes.md 5: the one-time key signed content and admission.
     #[error("the envelope's signature does not verify")]
     EnvelopeSignature,
-    /// docs/spec/04-envelopes.md 4: the payer signed for this content.
+    /// docs/spec/04-envelopes.md 5: the payer signed for this content.
     #[error("the payer's signature does not verify")]
     ClearSignature,
 
     // Envelopes in context.
-    /// docs/spec/04-envelopes.md 6: the window of the rate epoch is over.
+    /// docs/spec/04-envelopes.md 7: the window of the rate epoch is over.
     #[error("rate epoch {epoch} is over at height {height}")]
     EpochPast {
         /// Height of the block that would include it.
@@ -498,7 +496,7 @@ pub enum Rule {
         /// The envelope's epoch.
         epoch: RateEpoch,
     },
-    /// docs/spec/04-envelopes.md 6: the window of the rate epoch has not begun.
+    /// docs/spec/04-envelopes.md 7: the window of the rate epoch has not begun.
     #[error("rate epoch {epoch} has not begun at height {height}")]
     EpochAhead {
         /// Height of the block that would include it.
@@ -506,13 +504,13 @@ pub enum Rule {
         /// The envelope's epoch.
         epoch: RateEpoch,
     },
-    /// docs/spec/04-envelopes.md 6: a one-time key is used once in its window.
+    /// docs/spec/04-envelopes.md 7: a one-time key is used once in its window.
     #[error("the one-time key was used in rate epoch {epoch}")]
     OneTimeKeySeen {
         /// Epoch of the first use.
         epoch: RateEpoch,
     },
-    /// docs/spec/04-envelopes.md 6: a payment burns exactly the price of its rate epoch.
+    /// docs/spec/04-envelopes.md 7: a payment burns exactly the price of its rate epoch.
     #[error("a payment of {found}, the price is {expected}")]
     ClearPrice {
         /// Exact price.
@@ -522,9 +520,9 @@ pub enum Rule {
     },
 }
 
-/// Why a block was not applied: its fault or ours, which must never be mixed up.
+/// Why a block was not applied: its fault or ours, which must never be mixed up. There is no third
+/// way, so the enum is exhaustive.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum ApplyError {
     /// The block breaks a rule: it is invalid.
     #[error(transparent)]
@@ -589,14 +587,6 @@ pub enum TreeError {
     /// The root cannot be faulty: everything here stands on it.
     #[error("the root of the block tree stands")]
     Root,
-    /// The uncles' work exceeds what the header can have counted.
-    #[error("uncles with the work {found}, where the header allows {max}")]
-    UncleWork {
-        /// Most that the header's solution count allows.
-        max: Work,
-        /// Work found.
-        found: Work,
-    },
     /// More work than hashes can have been computed on earth.
     #[error("the score of the branch exceeds 128 bits")]
     ScoreOverflow,

@@ -37,6 +37,7 @@ mod weight;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chain::{BlockId, Header, Height};
+use genesis::law;
 
 use crate::difficulty::{Target, Work};
 use crate::error::{Rule, TreeError, ViewError};
@@ -166,12 +167,12 @@ impl BlockTree {
 
     /// Records that the body of `id` is here and matches its header. `uncle_work` is the summed
     /// work of the uncles it includes, each of which passed
-    /// [`check_uncle_header`](crate::header::check_uncle_header). A second call changes nothing:
-    /// the first sight counts.
+    /// [`check_uncle_header`](crate::header::check_uncle_header). It counts up to what the header
+    /// allows: more comes from uncles of another branch, which applying the block will refuse. A
+    /// second call changes nothing: the first sight counts.
     ///
     /// # Errors
-    /// [`TreeError::UnknownBlock`]; [`TreeError::UncleWork`] if the header's solution count does
-    /// not allow for that much.
+    /// [`TreeError::UnknownBlock`].
     pub fn add_body(
         &mut self,
         id: &BlockId,
@@ -182,17 +183,11 @@ impl BlockTree {
             .nodes
             .get_mut(id)
             .ok_or(TreeError::UnknownBlock { id: *id })?;
-        if node.content != Content::Missing {
-            return Ok(());
+        if node.content == Content::Missing {
+            let uncle_work = uncle_work.min(node.uncle_work_max);
+            node.content = Content::Known(KnownBody { uncle_work, seen });
+            self.connect(*id);
         }
-        if uncle_work > node.uncle_work_max {
-            return Err(TreeError::UncleWork {
-                max: node.uncle_work_max,
-                found: uncle_work,
-            });
-        }
-        node.content = Content::Known(KnownBody { uncle_work, seen });
-        self.connect(*id);
         Ok(())
     }
 
@@ -313,17 +308,22 @@ impl BlockTree {
     /// the target of the ancestor at depth d, its sibling, so nothing heavier than the heaviest of
     /// those ancestors can be included.
     fn uncle_work_max(&self, header: &Header, parent: &Node) -> Work {
-        let depths = usize::try_from(genesis::law::UNCLE_DEPTH_MAX).unwrap_or_default();
         let siblings =
             std::iter::successors(Some(parent), |node| self.nodes.get(&node.header.parent));
-        let heaviest = siblings
-            .take(depths)
-            .map(|node| node.work)
-            .max()
-            .unwrap_or_default();
+        let depths = (1..=law::UNCLE_DEPTH_MAX).zip(siblings);
+        let (deepest, heaviest) = depths.fold((0, 0), |(_, heaviest), (depth, sibling)| {
+            (depth, sibling.work.get().max(heaviest))
+        });
+        // Siblings below the root are not here. A target at most doubles from block to block, so
+        // going down the work at most doubles, and one more for the rounding.
+        let unseen = law::UNCLE_DEPTH_MAX
+            .min(header.height.get())
+            .saturating_sub(deepest);
+        let allowance =
+            (0..unseen).fold(heaviest, |work, _| work.saturating_mul(2).saturating_add(1));
         let solutions = header.pow_count.saturating_sub(parent.header.pow_count);
-        let uncles = solutions.saturating_sub(1);
-        Work::new(heaviest.get().saturating_mul(u128::from(uncles)))
+        let uncles = u128::from(solutions.saturating_sub(1));
+        Work::new(allowance.saturating_mul(uncles))
     }
 
     /// Puts a node into the tree as its parent's youngest child.

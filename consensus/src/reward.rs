@@ -18,7 +18,9 @@ use genesis::law;
 /// Emission of the block whose header shows `supply`: `E = (C - S) >> 26`.
 #[must_use]
 pub const fn emission(supply: Amount) -> Amount {
-    let gap = law::SUPPLY_CAP.base_units().saturating_sub(supply.base_units());
+    let gap = law::SUPPLY_CAP
+        .base_units()
+        .saturating_sub(supply.base_units());
     Amount::from_base(gap >> law::EMISSION_SHIFT)
 }
 
@@ -80,8 +82,16 @@ mod tests {
     fn the_emission_follows_the_table_of_the_spec() {
         let millions = [0, 1, 10, 20, 40, 60, 80, 90, 95, 99];
         let emissions: [u64; 10] = [
-            149_011_611, 147_521_495, 134_110_450, 119_209_289, 89_406_967, 59_604_644, 29_802_322,
-            14_901_161, 7_450_580, 1_490_116,
+            149_011_611,
+            147_521_495,
+            134_110_450,
+            119_209_289,
+            89_406_967,
+            59_604_644,
+            29_802_322,
+            14_901_161,
+            7_450_580,
+            1_490_116,
         ];
         for (million, expected) in millions.into_iter().zip(emissions) {
             assert_eq!(emission(coins(million * 1_000_000)).base_units(), expected);
@@ -103,7 +113,10 @@ mod tests {
         assert_eq!(unit(Amount::ZERO).base_units(), u);
         assert_eq!(miner(Amount::ZERO, 0).base_units(), 24 * u);
         assert_eq!(miner(Amount::ZERO, 2).base_units(), 26 * u);
-        assert_eq!([1, 6, 7].map(|d| uncle_miner(Amount::ZERO, d).base_units()), [12 * u, 2 * u, 0]);
+        assert_eq!(
+            [1, 6, 7].map(|d| uncle_miner(Amount::ZERO, d).base_units()),
+            [12 * u, 2 * u, 0]
+        );
     }
 
     #[test]
@@ -112,15 +125,24 @@ mod tests {
         let supplies = [(1024 << 37) - 1, 1024 << 37, (1025 << 37) - 1, 1025 << 37];
         let prices = supplies.map(|supply| kib_price(Amount::from_base(supply)).base_units());
         assert_eq!(prices, [1024, 1024, 1024, 1025]);
-        assert_eq!(kib_price(Amount::MAX).base_units(), Amount::MAX.base_units() >> 37);
+        assert_eq!(
+            kib_price(Amount::MAX).base_units(),
+            Amount::MAX.base_units() >> 37
+        );
     }
 
     #[test]
     fn sizes_become_units() {
-        assert_eq!([0, 1, 1024, 1025, 16 << 10].map(size_units), [0, 1, 1, 2, 16]);
+        assert_eq!(
+            [0, 1, 1024, 1025, 16 << 10].map(size_units),
+            [0, 1, 1, 2, 16]
+        );
         let classes: Vec<u64> = (0..=8).filter_map(SizeClass::new).map(burn_units).collect();
         assert_eq!(classes, [1, 1, 1, 2, 4, 8, 16, 32, 64]);
-        assert_eq!(fee(3, Amount::from_base(1024)), Some(Amount::from_base(3072)));
+        assert_eq!(
+            fee(3, Amount::from_base(1024)),
+            Some(Amount::from_base(3072))
+        );
         assert_eq!(fee(u64::MAX, Amount::from_base(1024)), None);
     }
 

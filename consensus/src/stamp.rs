@@ -8,7 +8,7 @@
 //! * Stamps are Equi-X on every network, whatever blocks are mined with.
 //!
 //! # Spec
-//! docs/spec/04-envelopes.md §5
+//! docs/spec/04-envelopes.md §6
 //!
 //! # Not here
 //! The puzzle itself: [`crate::pow`]. Minimum efforts: `genesis`.
@@ -59,7 +59,10 @@ impl DatedStamp {
 #[must_use]
 pub fn challenge(commitment: &[u8; 32], reference: &BlockId, stamp: &Stamp) -> [u8; 32] {
     let effort = stamp.effort.to_le_bytes();
-    derive(context::STAMP, &[commitment, reference.as_bytes(), &effort, &stamp.nonce])
+    derive(
+        context::STAMP,
+        &[commitment, reference.as_bytes(), &effort, &stamp.nonce],
+    )
 }
 
 /// Height that a stamp made at this tip refers to: the youngest one that the next block accepts.
@@ -75,11 +78,7 @@ pub fn reference_at(tip: Height) -> Height {
 ///
 /// # Errors
 /// [`Rule::StampHash`], [`Rule::StampSolution`].
-pub fn verify_stamp(
-    commitment: &[u8; 32],
-    stamp: &Stamp,
-    reference: &BlockId,
-) -> Result<(), Rule> {
+pub fn verify_stamp(commitment: &[u8; 32], stamp: &Stamp, reference: &BlockId) -> Result<(), Rule> {
     check_hash(commitment, stamp, reference)?;
     check_solution(commitment, stamp, reference)
 }
@@ -115,11 +114,16 @@ pub(crate) fn check_solution(
 pub(crate) fn check_claim(stamp: &Stamp, effort_min: u32) -> Result<(), Rule> {
     // > "effort >= the minimum"
     if stamp.effort < effort_min {
-        return Err(Rule::StampEffort { min: effort_min, found: stamp.effort });
+        return Err(Rule::StampEffort {
+            min: effort_min,
+            found: stamp.effort,
+        });
     }
     // > "ref % 16 = 0"
     if stamp.reference.checked_rem(law::STAMP_REFERENCE_STEP) != Some(0) {
-        return Err(Rule::StampReferenceStep { found: stamp.reference });
+        return Err(Rule::StampReferenceStep {
+            found: stamp.reference,
+        });
     }
     Ok(())
 }
@@ -127,7 +131,9 @@ pub(crate) fn check_claim(stamp: &Stamp, effort_min: u32) -> Result<(), Rule> {
 /// The block that a stamp refers to, on the branch that it is checked for.
 pub(crate) fn date(stamp: &Stamp, branch: &impl Branch) -> Result<DatedStamp, Rule> {
     let reference = Height::new(u64::from(stamp.reference));
-    let block = branch.id_at(reference).ok_or(Rule::StampReference { height: reference })?;
+    let block = branch
+        .id_at(reference)
+        .ok_or(Rule::StampReference { height: reference })?;
     Ok(DatedStamp { reference, block })
 }
 
@@ -149,7 +155,9 @@ fn is_worth(challenge: &[u8; 32], stamp: &Stamp) -> bool {
     let digest = blake3(&[challenge.as_slice(), &stamp.solution].concat());
     let [a, b, c, d, ..] = digest;
     let score = u64::from(u32::from_le_bytes([a, b, c, d]));
-    score.checked_mul(u64::from(stamp.effort)).is_some_and(|score| score <= u64::from(u32::MAX))
+    score
+        .checked_mul(u64::from(stamp.effort))
+        .is_some_and(|score| score <= u64::from(u32::MAX))
 }
 
 /// The search for a stamp, one nonce at a time, so that the caller may stop between any two.
@@ -174,14 +182,25 @@ impl StampSearch {
         first_nonce: [u8; 16],
     ) -> Option<Self> {
         let reference = u32::try_from(reference.get()).ok()?;
-        let stamp = Stamp { effort, reference, nonce: first_nonce, solution: [0; 16] };
-        Some(Self { commitment, block, stamp })
+        let stamp = Stamp {
+            effort,
+            reference,
+            nonce: first_nonce,
+            solution: [0; 16],
+        };
+        Some(Self {
+            commitment,
+            block,
+            stamp,
+        })
     }
 
     /// Tries one nonce (2 solutions on average; about `effort / 2` steps to success).
     pub fn step(&mut self, solver: &mut Solver) -> Option<Stamp> {
         let tried = self.stamp;
-        self.stamp.nonce = u128::from_le_bytes(tried.nonce).wrapping_add(1).to_le_bytes();
+        self.stamp.nonce = u128::from_le_bytes(tried.nonce)
+            .wrapping_add(1)
+            .to_le_bytes();
         let challenge = challenge(&self.commitment, &self.block, &tried);
         solver
             .solve(&challenge)
@@ -205,7 +224,9 @@ mod tests {
         let mut search = StampSearch::new(COMMITMENT, reference, block(), effort, [0; 16])
             .expect("a height of 32 bits");
         let mut solver = Solver::new();
-        (0..10_000).find_map(|_| search.step(&mut solver)).expect("10,000 nonces suffice")
+        (0..10_000)
+            .find_map(|_| search.step(&mut solver))
+            .expect("10,000 nonces suffice")
     }
 
     #[test]
@@ -213,7 +234,10 @@ mod tests {
         let stamp = found(4);
         assert_eq!((stamp.effort, stamp.reference), (4, 32));
         assert_eq!(verify_stamp(&COMMITMENT, &stamp, &block()), Ok(()));
-        let other_nonce = Stamp { nonce: [0xaa; 16], ..stamp };
+        let other_nonce = Stamp {
+            nonce: [0xaa; 16],
+            ..stamp
+        };
         let cheaper = Stamp { effort: 1, ..stamp };
         for (commitment, stamp, block) in [
             ([8; 32], stamp, block()),
@@ -227,10 +251,23 @@ mod tests {
 
     #[test]
     fn the_hash_is_judged_before_the_solution() {
-        let garbage = Stamp { effort: u32::MAX, solution: [0xff; 16], ..Stamp::default() };
-        assert_eq!(verify_stamp(&COMMITMENT, &garbage, &block()), Err(Rule::StampHash));
-        let worth_nothing = Stamp { effort: 1, ..garbage };
-        assert_eq!(verify_stamp(&COMMITMENT, &worth_nothing, &block()), Err(Rule::StampSolution));
+        let garbage = Stamp {
+            effort: u32::MAX,
+            solution: [0xff; 16],
+            ..Stamp::default()
+        };
+        assert_eq!(
+            verify_stamp(&COMMITMENT, &garbage, &block()),
+            Err(Rule::StampHash)
+        );
+        let worth_nothing = Stamp {
+            effort: 1,
+            ..garbage
+        };
+        assert_eq!(
+            verify_stamp(&COMMITMENT, &worth_nothing, &block()),
+            Err(Rule::StampSolution)
+        );
     }
 
     #[test]
@@ -240,9 +277,21 @@ mod tests {
         let digest = blake3(&[challenge.as_slice(), &stamp.solution].concat());
         let score = u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]]);
         let worth = u32::MAX / score;
-        assert!(is_worth(&challenge, &Stamp { effort: worth, ..stamp }));
+        assert!(is_worth(
+            &challenge,
+            &Stamp {
+                effort: worth,
+                ..stamp
+            }
+        ));
         if worth < u32::MAX {
-            assert!(!is_worth(&challenge, &Stamp { effort: worth + 1, ..stamp }));
+            assert!(!is_worth(
+                &challenge,
+                &Stamp {
+                    effort: worth + 1,
+                    ..stamp
+                }
+            ));
         }
     }
 
@@ -252,7 +301,11 @@ mod tests {
         assert_eq!(heights, [0, 0, 0, 0, 16, 16, 32].map(Height::new));
         for tip in 7..1_000 {
             let reference = u32::try_from(reference_at(Height::new(tip)).get()).expect("small");
-            assert_eq!(check_age(reference, Height::new(tip + 1)), Ok(()), "tip {tip}");
+            assert_eq!(
+                check_age(reference, Height::new(tip + 1)),
+                Ok(()),
+                "tip {tip}"
+            );
         }
     }
 
@@ -260,22 +313,55 @@ mod tests {
     fn a_stamp_is_accepted_from_8_to_96_blocks() {
         let verdicts = [23, 24, 112, 113].map(|height| check_age(16, Height::new(height)));
         let height = Height::new(23);
-        assert_eq!(verdicts[0], Err(Rule::StampTooYoung { height, reference: 16 }));
+        assert_eq!(
+            verdicts[0],
+            Err(Rule::StampTooYoung {
+                height,
+                reference: 16
+            })
+        );
         assert_eq!(verdicts[1], Ok(()));
         assert_eq!(verdicts[2], Ok(()));
         let height = Height::new(113);
-        assert_eq!(verdicts[3], Err(Rule::StampTooOld { height, reference: 16 }));
+        assert_eq!(
+            verdicts[3],
+            Err(Rule::StampTooOld {
+                height,
+                reference: 16
+            })
+        );
         assert!(check_age(u32::MAX, Height::new(5)).is_err());
     }
 
     #[test]
     fn claims_are_refused_before_any_hash() {
-        let stamp = Stamp { effort: 5, reference: 17, ..Stamp::default() };
-        assert_eq!(check_claim(&stamp, 6), Err(Rule::StampEffort { min: 6, found: 5 }));
-        assert_eq!(check_claim(&stamp, 5), Err(Rule::StampReferenceStep { found: 17 }));
-        assert_eq!(check_claim(&Stamp { reference: 32, ..stamp }, 5), Ok(()));
+        let stamp = Stamp {
+            effort: 5,
+            reference: 17,
+            ..Stamp::default()
+        };
+        assert_eq!(
+            check_claim(&stamp, 6),
+            Err(Rule::StampEffort { min: 6, found: 5 })
+        );
+        assert_eq!(
+            check_claim(&stamp, 5),
+            Err(Rule::StampReferenceStep { found: 17 })
+        );
+        assert_eq!(
+            check_claim(
+                &Stamp {
+                    reference: 32,
+                    ..stamp
+                },
+                5
+            ),
+            Ok(())
+        );
         let nothing = |_: Height| None;
-        let unknown = Rule::StampReference { height: Height::new(17) };
+        let unknown = Rule::StampReference {
+            height: Height::new(17),
+        };
         assert_eq!(date(&stamp, &nothing), Err(unknown));
     }
 }

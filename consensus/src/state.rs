@@ -144,7 +144,8 @@ pub fn state_hash(view: &impl StateView, params: &Params) -> Result<Hash32, View
         let count = u64::try_from(keys.len()).unwrap_or(u64::MAX);
         seen.extend_from_slice(&epoch.get().to_le_bytes());
         seen.extend_from_slice(&count.to_le_bytes());
-        keys.iter().for_each(|key| seen.extend_from_slice(key.as_bytes()));
+        keys.iter()
+            .for_each(|key| seen.extend_from_slice(key.as_bytes()));
     }
     let seen = derive(context::SEEN, &[&seen]);
     let (root, id) = (root(view)?, tip.id());
@@ -154,10 +155,16 @@ pub fn state_hash(view: &impl StateView, params: &Params) -> Result<Hash32, View
 
 /// Rate epochs whose envelopes the block after `tip` may include, ascending.
 pub(crate) fn includable_epochs(tip: Height, params: &Params) -> Vec<RateEpoch> {
-    let Some(next) = tip.next() else { return Vec::new() };
+    let Some(next) = tip.next() else {
+        return Vec::new();
+    };
     let current = params.rate_epoch(next);
     let before = current.checked_sub(1);
-    before.into_iter().chain([current]).filter(|epoch| params.accepts_epoch(next, *epoch)).collect()
+    before
+        .into_iter()
+        .chain([current])
+        .filter(|epoch| params.accepts_epoch(next, *epoch))
+        .collect()
 }
 
 #[cfg(test)]

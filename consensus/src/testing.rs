@@ -69,7 +69,11 @@ impl MemoryState {
     /// Moves one block back; `applied` is the tip.
     pub fn disconnect(&mut self, applied: &AppliedBlock) {
         let tip = self.headers.pop();
-        assert_eq!(tip, Some(applied.block().header), "only the tip can be disconnected");
+        assert_eq!(
+            tip,
+            Some(applied.block().header),
+            "only the tip can be disconnected"
+        );
         self.commit(applied.undo());
     }
 
@@ -101,7 +105,10 @@ impl MemoryState {
     /// The coins of all accounts, counted one by one (base units).
     #[must_use]
     pub fn balances(&self) -> u128 {
-        let accounts = self.values.iter().filter(|(key, _)| matches!(key, StateKey::Account(_)));
+        let accounts = self
+            .values
+            .iter()
+            .filter(|(key, _)| matches!(key, StateKey::Account(_)));
         accounts
             .map(|(_, bytes)| codec::decode::<Account>(bytes, bytes.len()).expect("an account"))
             .map(|account| u128::from(account.balance.base_units()))
@@ -143,7 +150,9 @@ impl StateView for MemoryState {
 
     fn tip_height(&self) -> Result<Height, ViewError> {
         let above_genesis = self.headers.len() - 1;
-        Ok(Height::new(u64::try_from(above_genesis).expect("a test chain is short")))
+        Ok(Height::new(
+            u64::try_from(above_genesis).expect("a test chain is short"),
+        ))
     }
 }
 
@@ -166,7 +175,11 @@ impl TestChain {
     #[must_use]
     pub fn with(params: Params) -> Self {
         let state = MemoryState::new(&params);
-        Self { params, state, applied: Vec::new() }
+        Self {
+            params,
+            state,
+            applied: Vec::new(),
+        }
     }
 
     /// Its numbers.
@@ -196,7 +209,10 @@ impl TestChain {
     /// Id of the block at `height`, if the chain is that long: a [`stamp::Branch`].
     #[must_use]
     pub fn id_at(&self, height: Height) -> Option<BlockId> {
-        self.state.ancestor(height).expect("memory answers").map(|header| header.id())
+        self.state
+            .ancestor(height)
+            .expect("memory answers")
+            .map(|header| header.id())
     }
 
     /// What the next header is judged against.
@@ -210,7 +226,10 @@ impl TestChain {
     /// The time of the next block: a second after the tip.
     #[must_use]
     pub fn next_time(&self) -> Timestamp {
-        self.tip().time.checked_add(1_000).expect("before the end of time")
+        self.tip()
+            .time
+            .checked_add(1_000)
+            .expect("before the end of time")
     }
 
     /// An empty block on top.
@@ -232,7 +251,11 @@ impl TestChain {
     /// # Errors
     /// The first rule it breaks.
     pub fn check_envelope(&self, envelope: &Envelope) -> Result<CheckedEnvelope, Rule> {
-        check_envelope(envelope.to_bytes(), &|height| self.id_at(height), &self.params)
+        check_envelope(
+            envelope.to_bytes(),
+            &|height| self.id_at(height),
+            &self.params,
+        )
     }
 
     /// A solved block with these items, in this order, paid out to `payout`.
@@ -244,13 +267,17 @@ impl TestChain {
         let mut draft = self.draft();
         for tx in txs {
             let checked = self.check_transaction(tx).expect("a valid transaction");
-            draft.try_transaction(&checked).expect("a transaction that fits");
+            draft
+                .try_transaction(&checked)
+                .expect("a transaction that fits");
         }
         for envelope in envelopes {
             let checked = self.check_envelope(envelope).expect("a valid envelope");
             draft.try_envelope(&checked).expect("an envelope that fits");
         }
-        let mut block = draft.into_block(payout, self.next_time()).expect("memory answers");
+        let mut block = draft
+            .into_block(payout, self.next_time())
+            .expect("memory answers");
         solve(&mut block.header, &self.params);
         block
     }
@@ -314,7 +341,8 @@ impl TestChain {
         envelopes: &[Envelope],
     ) -> &AppliedBlock {
         let block = self.build(payout, txs, envelopes);
-        self.connect(&block).expect("a block made of a draft applies")
+        self.connect(&block)
+            .expect("a block made of a draft applies")
     }
 
     /// Mines this many blocks without content.
@@ -327,7 +355,8 @@ impl TestChain {
     /// The rate epoch of the next block.
     #[must_use]
     pub fn rate_epoch(&self) -> RateEpoch {
-        self.params.rate_epoch(self.tip().height.next().expect("a test chain is short"))
+        self.params
+            .rate_epoch(self.tip().height.next().expect("a test chain is short"))
     }
 
     /// A stamp for `commitment` that the next block accepts; needs a tip of height 7 or more.
@@ -353,7 +382,9 @@ pub fn solve(header: &mut Header, params: &Params) {
     loop {
         let found = match &mut solver {
             Some(solver) => solver.attempt(header, target, params.pow),
-            None => pow::check_pow(header, target, params.pow).ok().map(|()| header.solution),
+            None => pow::check_pow(header, target, params.pow)
+                .ok()
+                .map(|()| header.solution),
         };
         if let Some(solution) = found {
             header.solution = solution;

@@ -8,7 +8,7 @@
 //! * The work of a stamp holds for one block of one branch; see [`DatedStamp`].
 //!
 //! # Spec
-//! docs/spec/03-transactions.md §2-4
+//! docs/spec/03-transactions.md §5
 //!
 //! # Not here
 //! Nonce, fee, balance, the record before: [`crate::transition`]. Kinds that do not decode yet:
@@ -137,7 +137,9 @@ pub(crate) fn shape(
     params: &Params,
 ) -> Result<Shaped, Rule> {
     if transaction.version != Transaction::VERSION {
-        return Err(Rule::TransactionVersion { found: transaction.version });
+        return Err(Rule::TransactionVersion {
+            found: transaction.version,
+        });
     }
     let prefix = transaction.prefix();
     if prefix.max_fee > Amount::MAX || prefix.tip > Amount::MAX {
@@ -155,7 +157,10 @@ pub(crate) fn shape(
         }
     }
     let encoded = codec::encode(&transaction);
-    let reference = dated.as_ref().map(|dated| *dated.block().as_bytes()).unwrap_or_default();
+    let reference = dated
+        .as_ref()
+        .map(|dated| *dated.block().as_bytes())
+        .unwrap_or_default();
     let verified_id = derive(context::VERIFIED, &[&[0], &reference, &encoded]);
     Ok(Shaped(CheckedTransaction {
         id: transaction.id(),
@@ -177,7 +182,10 @@ fn check_outputs(transfer: &Transfer) -> Result<(), Rule> {
     let range = Amount::from_base(1)..=Amount::MAX;
     for (position, output) in transfer.outputs.iter().enumerate() {
         if !range.contains(&output.amount) {
-            return Err(Rule::OutputAmount { position, found: output.amount });
+            return Err(Rule::OutputAmount {
+                position,
+                found: output.amount,
+            });
         }
     }
     outputs_sum(transfer).map(|_| ()).ok_or(Rule::OutputSum)
@@ -191,7 +199,9 @@ pub(crate) fn outputs_sum(transfer: &Transfer) -> Option<Amount> {
 
 fn check_record(record: &AccountRecord, prefix: &Prefix) -> Result<(), Rule> {
     if record.version != AccountRecord::VERSION {
-        return Err(Rule::RecordVersion { found: record.version });
+        return Err(Rule::RecordVersion {
+            found: record.version,
+        });
     }
     // > "record.pk = sender"
     if record.key != prefix.sender {
@@ -199,11 +209,16 @@ fn check_record(record: &AccountRecord, prefix: &Prefix) -> Result<(), Rule> {
     }
     // > "unknown flags 0"; version 1 knows none
     if record.flags != 0 {
-        return Err(Rule::RecordFlags { found: record.flags });
+        return Err(Rule::RecordFlags {
+            found: record.flags,
+        });
     }
     // > "valid_from < valid_to"
     if record.valid_from >= record.valid_to {
-        return Err(Rule::RecordValidity { from: record.valid_from, to: record.valid_to });
+        return Err(Rule::RecordValidity {
+            from: record.valid_from,
+            to: record.valid_to,
+        });
     }
     Ok(())
 }
@@ -233,7 +248,9 @@ fn check_stamp(
 /// Smallest effort of the stamp of a first record.
 #[must_use]
 pub fn record_effort_min(params: &Params) -> u32 {
-    params.stamp_effort_min.saturating_mul(law::RECORD_STAMP_FACTOR)
+    params
+        .stamp_effort_min
+        .saturating_mul(law::RECORD_STAMP_FACTOR)
 }
 
 fn commitment(transaction: &Transaction) -> [u8; 32] {
@@ -253,7 +270,10 @@ pub fn base_units(transaction: &Transaction) -> u64 {
 /// The stamp of an order that carries one.
 pub(crate) fn stamp_of(transaction: &Transaction) -> Option<&Stamp> {
     match &transaction.order {
-        Order::AccountRecord(Signed { body: RecordUpdate { stamp, .. }, .. }) => stamp.as_ref(),
+        Order::AccountRecord(Signed {
+            body: RecordUpdate { stamp, .. },
+            ..
+        }) => stamp.as_ref(),
         Order::Transfer(_) => None,
     }
 }

@@ -136,7 +136,10 @@ pub fn apply<V: StateView>(
     // Step 1 is part of opening: it needs the parent's state alone.
     let mut ledger = Ledger::open(view, params)?;
     if header.parent != *ledger.parent_id() {
-        let other = ViewError::OtherTip { tip: *ledger.parent_id(), parent: header.parent };
+        let other = ViewError::OtherTip {
+            tip: *ledger.parent_id(),
+            parent: header.parent,
+        };
         return Err(other.into());
     }
     // Step 0.
@@ -150,7 +153,11 @@ pub fn apply<V: StateView>(
     }
     let expected = ledger.solution_count();
     if header.pow_count != expected {
-        return Err(Rule::SolutionCount { expected, found: header.pow_count }.into());
+        return Err(Rule::SolutionCount {
+            expected,
+            found: header.pow_count,
+        }
+        .into());
     }
     // Steps 6 and 7.
     for tx in &block.transactions {
@@ -162,15 +169,27 @@ pub fn apply<V: StateView>(
     // Step 9. Step 8 has nobody to pay yet.
     let outcome = ledger.close(&header.payout, block.body_bytes)?;
     let transaction_ids = block.transactions.iter().map(|tx| *tx.id()).collect();
-    let wire_ids = block.envelopes.iter().map(|envelope| *envelope.wire_id()).collect();
-    let message_ids = block.envelopes.iter().map(|envelope| *envelope.message_id()).collect();
+    let wire_ids = block
+        .envelopes
+        .iter()
+        .map(|envelope| *envelope.wire_id())
+        .collect();
+    let message_ids = block
+        .envelopes
+        .iter()
+        .map(|envelope| *envelope.message_id())
+        .collect();
     let body = Body {
         transactions: block
             .transactions
             .into_iter()
             .map(CheckedTransaction::into_transaction)
             .collect(),
-        envelopes: block.envelopes.into_iter().map(CheckedEnvelope::into_bytes).collect(),
+        envelopes: block
+            .envelopes
+            .into_iter()
+            .map(CheckedEnvelope::into_bytes)
+            .collect(),
         aux: block.aux,
     };
     Ok(AppliedBlock {
@@ -210,15 +229,27 @@ impl ParentFields {
 fn check_parent_fields(view: &impl StateView, header: &Header) -> Result<(), ApplyError> {
     let expected = ParentFields::of(view)?;
     let rule = if header.supply != expected.supply {
-        Rule::SupplyField { expected: expected.supply, found: header.supply }
+        Rule::SupplyField {
+            expected: expected.supply,
+            found: header.supply,
+        }
     } else if header.justified != expected.finality.justified {
         let expected = expected.finality.justified;
-        Rule::JustifiedField { expected, found: header.justified }
+        Rule::JustifiedField {
+            expected,
+            found: header.justified,
+        }
     } else if header.finalized != expected.finality.finalized {
         let expected = expected.finality.finalized;
-        Rule::FinalizedField { expected, found: header.finalized }
+        Rule::FinalizedField {
+            expected,
+            found: header.finalized,
+        }
     } else if header.state_root != expected.state_root {
-        Rule::StateRoot { expected: expected.state_root, found: header.state_root }
+        Rule::StateRoot {
+            expected: expected.state_root,
+            found: header.state_root,
+        }
     } else {
         return Ok(());
     };
@@ -239,7 +270,9 @@ fn check_stake_items(aux: &Aux) -> Result<(), Rule> {
     }
     let mut signatures = aux.finality.iter().flat_map(|group| &group.signatures);
     if let Some(signature) = signatures.next() {
-        return Err(Rule::FinalityNotInRoster { masternode: signature.masternode });
+        return Err(Rule::FinalityNotInRoster {
+            masternode: signature.masternode,
+        });
     }
     Ok(())
 }

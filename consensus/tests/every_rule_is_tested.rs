@@ -21,8 +21,12 @@ fn tests() -> String {
     let mut files = Vec::new();
     files_below(&source, &mut files);
     let in_tests = |path: &Path| {
-        let names = path.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
-        names.into_iter().any(|name| name == "tests" || name == "tests.rs")
+        let names = path
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy().into_owned());
+        names
+            .into_iter()
+            .any(|name| name == "tests" || name == "tests.rs")
     };
     files
         .iter()
@@ -45,12 +49,18 @@ fn rules() -> Vec<(String, String)> {
     let mut doc = String::new();
     let mut rules = Vec::new();
     // Variants stand at one level of indentation, their fields at two.
-    for line in body.lines().filter(|line| line.starts_with("    ") && !line.starts_with("     ")) {
+    for line in body
+        .lines()
+        .filter(|line| line.starts_with("    ") && !line.starts_with("     "))
+    {
         let line = line.trim();
         if let Some(text) = line.strip_prefix("///") {
             doc = text.trim().to_owned();
         } else if line.starts_with(char::is_uppercase) {
-            let name = line.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+            let name = line
+                .split(|c: char| !c.is_alphanumeric())
+                .next()
+                .unwrap_or_default();
             rules.push((name.to_owned(), std::mem::take(&mut doc)));
         }
     }
@@ -67,7 +77,9 @@ fn every_rule_has_a_test_that_names_it() {
         .map(|(name, _)| name.as_str())
         .filter(|name| {
             let needle = format!("Rule::{name}");
-            let mut places = tests.match_indices(&needle).map(|(at, _)| &tests[at + needle.len()..]);
+            let mut places = tests
+                .match_indices(&needle)
+                .map(|(at, _)| &tests[at + needle.len()..]);
             // `Rule::Target` is not a test of `Rule::TargetRange`.
             !places.any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
         })

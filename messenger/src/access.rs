@@ -97,7 +97,12 @@ impl ConversationKeys {
         };
         match capability.grant() {
             Grant::Read { read } => keys.read = Some(read.clone()),
-            Grant::Write { write, slot, slot_key, generation } => {
+            Grant::Write {
+                write,
+                slot,
+                slot_key,
+                generation,
+            } => {
                 keys.write = Some(write.clone());
                 keys.first_slot = *slot;
                 keys.granted = Some(GrantedSlot {
@@ -185,7 +190,11 @@ impl ConversationKeys {
 
     /// The only slot that is known without the read key.
     pub(crate) fn only_slot(&self) -> Option<Slot> {
-        if self.read.is_some() { None } else { self.granted.as_ref().map(|granted| granted.slot) }
+        if self.read.is_some() {
+            None
+        } else {
+            self.granted.as_ref().map(|granted| granted.slot)
+        }
     }
 
     /// First generation of a slot that may have been used under our keys.
@@ -229,9 +238,18 @@ impl ConversationKeys {
                     (None, Some(granted)) if granted.slot == slot => granted.key.clone(),
                     _ => return Err(SendError::WriteOnly),
                 };
-                Grant::Write { write: write()?, slot, slot_key, generation }
+                Grant::Write {
+                    write: write()?,
+                    slot,
+                    slot_key,
+                    generation,
+                }
             }
-            Access::ReadWrite => Grant::ReadWrite { read: read()?, write: write()?, slot },
+            Access::ReadWrite => Grant::ReadWrite {
+                read: read()?,
+                write: write()?,
+                slot,
+            },
         };
         let certificate = match (&self.certificate, &self.root) {
             (Some(certificate), _) => *certificate,

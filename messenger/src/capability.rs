@@ -130,7 +130,10 @@ impl Capability {
         let access = Access::from_byte(kind).ok_or(CapabilityError::UnknownKind { found: kind })?;
         let expected = access.capability_bytes();
         if bytes.len() != expected {
-            return Err(CapabilityError::Length { found: bytes.len(), expected });
+            return Err(CapabilityError::Length {
+                found: bytes.len(),
+                expected,
+            });
         }
         Self::read(access, Reader::new(bytes), chain)
     }
@@ -156,16 +159,31 @@ impl Capability {
                 let slot = Slot::new(reader.u32()?);
                 let slot_key = SlotKey::from_bytes(reader.array()?);
                 let generation = Generation::new(reader.u32()?);
-                Grant::Write { write, slot, slot_key, generation }
+                Grant::Write {
+                    write,
+                    slot,
+                    slot_key,
+                    generation,
+                }
             }
             Access::ReadWrite => {
                 let read = ReadKey::from_bytes(reader.array()?);
                 let write = WriteKey::from_bytes(reader.array()?);
-                Grant::ReadWrite { read, write, slot: Slot::new(reader.u32()?) }
+                Grant::ReadWrite {
+                    read,
+                    write,
+                    slot: Slot::new(reader.u32()?),
+                }
             }
         };
         let signature = Signature::from_bytes(reader.array()?);
-        let certificate = EpochCertificate { admin, epoch, writers, readers, signature };
+        let certificate = EpochCertificate {
+            admin,
+            epoch,
+            writers,
+            readers,
+            signature,
+        };
         reader.finish()?;
         Self::new(&certificate, grant, chain)
     }
@@ -173,22 +191,34 @@ impl Capability {
     /// The bytes that are handed over. Whoever holds them has the keys.
     #[must_use]
     pub fn encode(&self) -> SecretBytes {
-        let EpochCertificate { admin, epoch, writers, readers, signature } = &self.certificate;
+        let EpochCertificate {
+            admin,
+            epoch,
+            writers,
+            readers,
+            signature,
+        } = &self.certificate;
         let writer = Writer::new()
             .u8(self.access().byte())
             .bytes(admin.as_bytes())
             .u32(epoch.get());
         let writer = match &self.grant {
             Grant::Read { read } => writer.bytes(read.expose()).bytes(writers.as_bytes()),
-            Grant::Write { write, slot, slot_key, generation } => writer
+            Grant::Write {
+                write,
+                slot,
+                slot_key,
+                generation,
+            } => writer
                 .bytes(write.expose())
                 .bytes(readers)
                 .u32(slot.get())
                 .bytes(slot_key.expose())
                 .u32(generation.get()),
-            Grant::ReadWrite { read, write, slot } => {
-                writer.bytes(read.expose()).bytes(write.expose()).u32(slot.get())
-            }
+            Grant::ReadWrite { read, write, slot } => writer
+                .bytes(read.expose())
+                .bytes(write.expose())
+                .u32(slot.get()),
         };
         SecretBytes::new(writer.bytes(signature.as_bytes()).into_bytes())
     }
@@ -284,7 +314,11 @@ mod tests {
                 let mut bytes = capability.encode().expose().to_vec();
                 bytes[offset] ^= 1;
                 let refused = Capability::decode(&bytes, &chain());
-                assert_eq!(refused, Err(CapabilityError::ForgedCertificate), "offset {offset}");
+                assert_eq!(
+                    refused,
+                    Err(CapabilityError::ForgedCertificate),
+                    "offset {offset}"
+                );
             }
             let elsewhere = ChainId::from_bytes([9; 32]);
             assert!(Capability::decode(capability.encode().expose(), &elsewhere).is_err());
@@ -296,10 +330,19 @@ mod tests {
         let bytes = capabilities()[0].encode().expose().to_vec();
         let decode = |bytes: &[u8]| Capability::decode(bytes, &chain()).err();
         assert_eq!(decode(&[]), Some(CapabilityError::Empty));
-        assert_eq!(decode(&[4]), Some(CapabilityError::UnknownKind { found: 4 }));
-        let short = CapabilityError::Length { found: 164, expected: 165 };
+        assert_eq!(
+            decode(&[4]),
+            Some(CapabilityError::UnknownKind { found: 4 })
+        );
+        let short = CapabilityError::Length {
+            found: 164,
+            expected: 165,
+        };
         assert_eq!(decode(&bytes[..164]), Some(short));
-        let long = CapabilityError::Length { found: 166, expected: 165 };
+        let long = CapabilityError::Length {
+            found: 166,
+            expected: 165,
+        };
         assert_eq!(decode(&[&bytes[..], &[0]].concat()), Some(long));
     }
 

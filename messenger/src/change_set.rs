@@ -70,7 +70,10 @@ impl ChangeSet {
     /// The bytes to store.
     #[must_use]
     pub fn encode(&self) -> SecretBytes {
-        let versioned = Versioned { version: Self::VERSION, changes: self.changes.clone() };
+        let versioned = Versioned {
+            version: Self::VERSION,
+            changes: self.changes.clone(),
+        };
         SecretBytes::new(codec::encode(&versioned))
     }
 
@@ -84,7 +87,9 @@ impl ChangeSet {
             Some(&found) => return Err(LoadError::Version { found }),
         }
         let versioned: Versioned = codec::decode(bytes, CHANGE_SET_BYTES_MAX)?;
-        Ok(Self { changes: versioned.changes })
+        Ok(Self {
+            changes: versioned.changes,
+        })
     }
 }
 
@@ -97,7 +102,12 @@ pub(crate) enum Sighting {
     Gossip,
     /// In a block, canonical or not.
     #[wincode(tag = 1)]
-    Block { height: Height, index: u16, block: BlockId, wire: WireId },
+    Block {
+        height: Height,
+        index: u16,
+        block: BlockId,
+        wire: WireId,
+    },
 }
 
 /// One fact.
@@ -106,7 +116,12 @@ pub(crate) enum Sighting {
 pub(crate) enum Change {
     /// The profile belongs to this account. Always the first.
     #[wincode(tag = 0)]
-    Account { key: PublicKey, self_root: Secret32, session: Secret32, device: String },
+    Account {
+        key: PublicKey,
+        self_root: Secret32,
+        session: Secret32,
+        device: String,
+    },
     /// The account reads this inbox generation.
     #[wincode(tag = 1)]
     InboxKey { generation: u32, secret: Secret32 },
@@ -115,16 +130,27 @@ pub(crate) enum Change {
     Delegated { delegation: [u8; Delegation::BYTES] },
     /// The account is in a conversation, or has more keys of it.
     #[wincode(tag = 3)]
-    Joined { access: StoredAccess, birthday: Height, name: String },
+    Joined {
+        access: StoredAccess,
+        birthday: Height,
+        name: String,
+    },
     /// A message was opened.
     #[wincode(tag = 4)]
     Opened(OpenedMessage),
     /// A message of ours or for us was seen.
     #[wincode(tag = 5)]
-    Seen { conversation: Option<ConversationId>, reference: MessageRef, sighting: Sighting },
+    Seen {
+        conversation: Option<ConversationId>,
+        reference: MessageRef,
+        sighting: Sighting,
+    },
     /// This block, or none, counts at a height at which something was seen.
     #[wincode(tag = 6)]
-    Canonical { height: Height, block: Option<BlockId> },
+    Canonical {
+        height: Height,
+        block: Option<BlockId>,
+    },
     /// This device begins a writer chain.
     #[wincode(tag = 7)]
     OwnChain {
@@ -135,19 +161,28 @@ pub(crate) enum Change {
     },
     /// This device writes nothing more in a chain.
     #[wincode(tag = 8)]
-    OwnChainRetired { conversation: ConversationId, chain: WriterChainId },
+    OwnChainRetired {
+        conversation: ConversationId,
+        chain: WriterChainId,
+    },
     /// This device wrote a message: its number and plaintext are fixed.
     #[wincode(tag = 9)]
     Written(OpenedMessage),
     /// An envelope is finished and may leave.
     #[wincode(tag = 10)]
-    Sealed { reference: MessageRef, envelope: EnvelopeBytes },
+    Sealed {
+        reference: MessageRef,
+        envelope: EnvelopeBytes,
+    },
     /// A message cannot reach the chain.
     #[wincode(tag = 11)]
     Failed { reference: MessageRef },
     /// A failed message was written again, or needs no successor.
     #[wincode(tag = 12)]
-    Resent { reference: MessageRef, replacement: Option<MessageRef> },
+    Resent {
+        reference: MessageRef,
+        replacement: Option<MessageRef>,
+    },
     /// This device wrote to an inbox.
     #[wincode(tag = 13)]
     InboxWritten {
@@ -159,7 +194,11 @@ pub(crate) enum Change {
     },
     /// Something came to the account's inbox.
     #[wincode(tag = 14)]
-    InboxOpened { reference: MessageRef, plaintext: SecretBytes, received: Timestamp },
+    InboxOpened {
+        reference: MessageRef,
+        plaintext: SecretBytes,
+        received: Timestamp,
+    },
     /// The owner decided about an inbox message.
     #[wincode(tag = 15)]
     InboxClosed { reference: MessageRef },
@@ -172,6 +211,9 @@ pub(crate) enum Change {
     /// When the next record is written.
     #[wincode(tag = 18)]
     RecordDue { height: Option<Height> },
+    /// The history of a conversation was read from its birthday on.
+    #[wincode(tag = 22)]
+    HistoryRead { conversation: ConversationId },
     /// A record was written in this rate epoch.
     #[wincode(tag = 21)]
     RecordEpoch { rate_epoch: u32 },
@@ -210,7 +252,9 @@ mod tests {
             session: Secret32::from_bytes([0xcd; 32]),
             device: "desk".to_owned(),
         });
-        set.push(Change::RecordDue { height: Some(Height::new(7)) });
+        set.push(Change::RecordDue {
+            height: Some(Height::new(7)),
+        });
         set
     }
 
@@ -227,9 +271,15 @@ mod tests {
     fn other_versions_and_damage_are_named() {
         let mut bytes = some_changes().encode().expose().to_vec();
         bytes.pop();
-        assert!(matches!(ChangeSet::decode(&bytes), Err(LoadError::Codec(_))));
+        assert!(matches!(
+            ChangeSet::decode(&bytes),
+            Err(LoadError::Codec(_))
+        ));
         bytes[0] = 2;
-        assert_eq!(ChangeSet::decode(&bytes), Err(LoadError::Version { found: 2 }));
+        assert_eq!(
+            ChangeSet::decode(&bytes),
+            Err(LoadError::Version { found: 2 })
+        );
         assert!(matches!(ChangeSet::decode(&[]), Err(LoadError::Codec(_))));
     }
 
@@ -237,7 +287,9 @@ mod tests {
     fn sets_are_merged_in_order() {
         let mut merged = ChangeSet::default();
         merged.merge(some_changes());
-        merged.push(Change::Scanned { height: Height::new(1) });
+        merged.push(Change::Scanned {
+            height: Height::new(1),
+        });
         let mut later = ChangeSet::default();
         later.merge(merged.clone());
         assert_eq!(later, merged);

@@ -78,12 +78,21 @@ impl Unauthorised {
         rate_epoch: RateEpoch,
     ) -> Self {
         let one_time_key = scalar::public_key(&one_time_secret);
-        let mut envelope =
-            blank(EnvelopeKind::Message, plaintext.class, one_time_key, chain, rate_epoch);
+        let mut envelope = blank(
+            EnvelopeKind::Message,
+            plaintext.class,
+            one_time_key,
+            chain,
+            rate_epoch,
+        );
         let padded = plaintext.padded();
         (envelope.salt, envelope.body) = seal::seal(key, &envelope.associated_data(), &padded);
         let reference = crate::plaintext::reference(&one_time_key, &padded);
-        Self { reference, envelope, one_time_secret }
+        Self {
+            reference,
+            envelope,
+            one_time_secret,
+        }
     }
 
     /// Takes over an envelope that [`crate::inbox`] sealed.
@@ -92,7 +101,11 @@ impl Unauthorised {
         envelope: Envelope,
         one_time_secret: Secret32,
     ) -> Self {
-        Self { reference, envelope, one_time_secret }
+        Self {
+            reference,
+            envelope,
+            one_time_secret,
+        }
     }
 
     /// The message inside.
@@ -162,7 +175,10 @@ pub(crate) fn blank(
 mod tests {
     use super::*;
 
-    const EPOCHS: RateEpochs = RateEpochs { blocks: 300, grace_blocks: 60 };
+    const EPOCHS: RateEpochs = RateEpochs {
+        blocks: 300,
+        grace_blocks: 60,
+    };
 
     #[test]
     fn an_epoch_takes_envelopes_until_the_end_of_its_grace() {

@@ -36,9 +36,13 @@ pub(crate) fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// The original of a compressed body.
 pub(crate) fn decompress(compressed: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let malformed = |_| Refusal::Compression { reason: "not a zstd frame" };
+    let malformed = |_| Refusal::Compression {
+        reason: "not a zstd frame",
+    };
     let mut decoder = Decoder::new().map_err(malformed)?;
-    decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX)).map_err(malformed)?;
+    decoder
+        .set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))
+        .map_err(malformed)?;
     let limit = OUTPUT_BYTES_MAX.min(compressed.len().saturating_mul(RATIO_MAX));
     let mut input = InBuffer::around(compressed);
     let mut output = Vec::new();
@@ -49,20 +53,26 @@ pub(crate) fn decompress(compressed: &[u8]) -> Result<Vec<u8>, Refusal> {
         let left = decoder.run(&mut input, &mut room).map_err(malformed)?;
         let written = room.as_slice();
         if output.len() + written.len() > limit {
-            return Err(Refusal::Compression { reason: "expands beyond the limit" });
+            return Err(Refusal::Compression {
+                reason: "expands beyond the limit",
+            });
         }
         output.extend_from_slice(written);
         if left == 0 {
             break;
         }
         if written.is_empty() && input.pos() == before {
-            return Err(Refusal::Compression { reason: "the frame is incomplete" });
+            return Err(Refusal::Compression {
+                reason: "the frame is incomplete",
+            });
         }
     }
     if input.pos() == compressed.len() {
         Ok(output)
     } else {
-        Err(Refusal::Compression { reason: "bytes follow the frame" })
+        Err(Refusal::Compression {
+            reason: "bytes follow the frame",
+        })
     }
 }
 
@@ -75,7 +85,9 @@ mod tests {
     }
 
     fn prose() -> Vec<u8> {
-        (0..400).flat_map(|line: u32| format!("line {} of prose\n", line * line).into_bytes()).collect()
+        (0..400)
+            .flat_map(|line: u32| format!("line {} of prose\n", line * line).into_bytes())
+            .collect()
     }
 
     #[test]

@@ -84,7 +84,12 @@ pub struct Unsupported {
 
 impl fmt::Debug for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Unsupported(type {:#04x}, {} bytes)", self.code, self.body.len())
+        write!(
+            f,
+            "Unsupported(type {:#04x}, {} bytes)",
+            self.code,
+            self.body.len()
+        )
     }
 }
 
@@ -141,13 +146,21 @@ pub struct Mention {
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Text({} bytes, {} mentions)", self.text.len(), self.mentions.len())
+        write!(
+            f,
+            "Text({} bytes, {} mentions)",
+            self.text.len(),
+            self.mentions.len()
+        )
     }
 }
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Self { text: text.to_owned(), mentions: Vec::new() }
+        Self {
+            text: text.to_owned(),
+            mentions: Vec::new(),
+        }
     }
 }
 
@@ -155,28 +168,41 @@ impl Text {
     fn write(&self, writer: Writer) -> Result<Writer, LayoutError> {
         self.check_mentions()?;
         let count = u8::try_from(self.mentions.len()).expect("checked against the limit");
-        let writer = self.mentions.iter().fold(writer.u8(count), |writer, mention| {
-            writer
-                .bytes(mention.account.as_bytes())
-                .u16(mention.offset_bytes)
-                .u16(mention.length_bytes)
-        });
+        let writer = self
+            .mentions
+            .iter()
+            .fold(writer.u8(count), |writer, mention| {
+                writer
+                    .bytes(mention.account.as_bytes())
+                    .u16(mention.offset_bytes)
+                    .u16(mention.length_bytes)
+            });
         writer.str16(&self.text)
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, LayoutError> {
         let count = usize::from(reader.u8()?);
         if count > MENTIONS_MAX {
-            return Err(LayoutError::TooMany { found: count, max: MENTIONS_MAX });
+            return Err(LayoutError::TooMany {
+                found: count,
+                max: MENTIONS_MAX,
+            });
         }
         let mentions = (0..count)
             .map(|_| {
                 let account = AccountId::from_bytes(reader.array()?);
                 let (offset_bytes, length_bytes) = (reader.u16()?, reader.u16()?);
-                Ok(Mention { account, offset_bytes, length_bytes })
+                Ok(Mention {
+                    account,
+                    offset_bytes,
+                    length_bytes,
+                })
             })
             .collect::<Result<_, LayoutError>>()?;
-        let text = Self { text: reader.str16()?, mentions };
+        let text = Self {
+            text: reader.str16()?,
+            mentions,
+        };
         text.check_mentions()?;
         Ok(text)
     }
@@ -184,7 +210,10 @@ impl Text {
     /// Mentions lie inside the text, on character borders, in order and apart from each other.
     fn check_mentions(&self) -> Result<(), LayoutError> {
         if self.mentions.len() > MENTIONS_MAX {
-            return Err(LayoutError::TooMany { found: self.mentions.len(), max: MENTIONS_MAX });
+            return Err(LayoutError::TooMany {
+                found: self.mentions.len(),
+                max: MENTIONS_MAX,
+            });
         }
         let mut free_from = 0;
         for mention in &self.mentions {
@@ -226,9 +255,11 @@ impl Content {
             Self::Start(start) => start.write(writer)?,
             Self::Text(text) => text.write(writer)?,
             Self::Reply { to, text } => text.write(writer.bytes(to.as_bytes()))?,
-            Self::Reserve { slot, access, label } => {
-                writer.u32(slot.get()).u8(access.byte()).str8(label)?
-            }
+            Self::Reserve {
+                slot,
+                access,
+                label,
+            } => writer.u32(slot.get()).u8(access.byte()).str8(label)?,
             Self::Record(record) => record.write(writer)?,
             Self::Unsupported(unsupported) => writer.bytes(&unsupported.body),
         };
@@ -243,7 +274,10 @@ impl Content {
             code::TEXT => Self::Text(Text::read(&mut reader)?),
             code::REPLY => {
                 let to = RefPrefix::from_bytes(reader.array()?);
-                Self::Reply { to, text: Text::read(&mut reader)? }
+                Self::Reply {
+                    to,
+                    text: Text::read(&mut reader)?,
+                }
             }
             code::RESERVE => {
                 let slot = Slot::new(reader.u32()?);
@@ -252,12 +286,19 @@ impl Content {
                     field: "access",
                     found: access.into(),
                 })?;
-                Self::Reserve { slot, access, label: reader.str8()? }
+                Self::Reserve {
+                    slot,
+                    access,
+                    label: reader.str8()?,
+                }
             }
             _ => match SelfRecord::read(code, &mut reader)? {
                 Some(record) => Self::Record(record),
                 None => {
-                    return Ok(Self::Unsupported(Unsupported { code, body: body.to_vec() }));
+                    return Ok(Self::Unsupported(Unsupported {
+                        code,
+                        body: body.to_vec(),
+                    }));
                 }
             },
         };
@@ -271,9 +312,10 @@ impl ChainStart {
         let writer = writer.bytes(self.announced.as_bytes());
         let writer = match &self.author {
             None => writer.u8(0),
-            Some(claim) => {
-                writer.u8(1).bytes(&claim.delegation).bytes(claim.signature.as_bytes())
-            }
+            Some(claim) => writer
+                .u8(1)
+                .bytes(&claim.delegation)
+                .bytes(claim.signature.as_bytes()),
         };
         writer.str8(&self.device)
     }
@@ -285,7 +327,10 @@ impl ChainStart {
             1 => {
                 let delegation = reader.array()?;
                 let signature = Signature::from_bytes(reader.array()?);
-                Some(AuthorClaim { delegation, signature })
+                Some(AuthorClaim {
+                    delegation,
+                    signature,
+                })
             }
             mode => {
                 return Err(LayoutError::UnknownValue {
@@ -294,7 +339,11 @@ impl ChainStart {
                 });
             }
         };
-        Ok(Self { announced, author, device: reader.str8()? })
+        Ok(Self {
+            announced,
+            author,
+            device: reader.str8()?,
+        })
     }
 }
 
@@ -309,12 +358,19 @@ mod tests {
         let trailing = Refusal::Layout(LayoutError::TrailingBytes);
         assert_eq!(Content::decode(content.code(), &long), Err(trailing));
         for len in 0..body.len() {
-            assert!(Content::decode(content.code(), &body[..len]).is_err(), "{len} bytes");
+            assert!(
+                Content::decode(content.code(), &body[..len]).is_err(),
+                "{len} bytes"
+            );
         }
     }
 
     fn mention(offset_bytes: u16, length_bytes: u16) -> Mention {
-        Mention { account: AccountId::from_bytes([4; 20]), offset_bytes, length_bytes }
+        Mention {
+            account: AccountId::from_bytes([4; 20]),
+            offset_bytes,
+            length_bytes,
+        }
     }
 
     #[test]
@@ -325,14 +381,27 @@ mod tests {
         };
         let announced = PublicKey::from_bytes([5; 32]);
         let device = "desk".to_owned();
-        let mentioned =
-            Text { text: "@anna и @борис".to_owned(), mentions: vec![mention(0, 5), mention(9, 11)] };
+        let mentioned = Text {
+            text: "@anna и @борис".to_owned(),
+            mentions: vec![mention(0, 5), mention(9, 11)],
+        };
         for content in [
-            Content::Start(ChainStart { announced, author: None, device: device.clone() }),
-            Content::Start(ChainStart { announced, author: Some(claim), device }),
+            Content::Start(ChainStart {
+                announced,
+                author: None,
+                device: device.clone(),
+            }),
+            Content::Start(ChainStart {
+                announced,
+                author: Some(claim),
+                device,
+            }),
             Content::Text(Text::from("hello\n\tworld")),
             Content::Text(mentioned.clone()),
-            Content::Reply { to: RefPrefix::from_bytes([6; 16]), text: mentioned },
+            Content::Reply {
+                to: RefPrefix::from_bytes([6; 16]),
+                text: mentioned,
+            },
             Content::Reserve {
                 slot: Slot::new(7),
                 access: Access::Write,
@@ -347,7 +416,13 @@ mod tests {
     fn an_unknown_type_is_kept_as_it_is() {
         for code in [0x00, 0x12, 0x47, 0xff] {
             let content = Content::decode(code, &[1, 2, 3]).expect("kept");
-            assert_eq!(content, Content::Unsupported(Unsupported { code, body: vec![1, 2, 3] }));
+            assert_eq!(
+                content,
+                Content::Unsupported(Unsupported {
+                    code,
+                    body: vec![1, 2, 3]
+                })
+            );
             assert_eq!(content.encode(), Ok(vec![1, 2, 3]));
         }
     }
@@ -362,7 +437,10 @@ mod tests {
             vec![mention(0, 4), mention(2, 4)],
             vec![mention(0, 0); 17],
         ] {
-            let text = Text { text: "жжжж".to_owned(), mentions };
+            let text = Text {
+                text: "жжжж".to_owned(),
+                mentions,
+            };
             assert!(Content::Text(text).encode().is_err());
         }
         let mut body = vec![1];
@@ -376,18 +454,36 @@ mod tests {
     fn unknown_author_modes_and_access_are_named() {
         let mut body = vec![5; 32];
         body.push(2);
-        let mode = LayoutError::UnknownValue { field: "author_mode", found: 2 };
-        assert_eq!(Content::decode(code::START, &body), Err(Refusal::Layout(mode)));
-        let access = LayoutError::UnknownValue { field: "access", found: 0 };
+        let mode = LayoutError::UnknownValue {
+            field: "author_mode",
+            found: 2,
+        };
+        assert_eq!(
+            Content::decode(code::START, &body),
+            Err(Refusal::Layout(mode))
+        );
+        let access = LayoutError::UnknownValue {
+            field: "access",
+            found: 0,
+        };
         let body = [0; 6];
-        assert_eq!(Content::decode(code::RESERVE, &body), Err(Refusal::Layout(access)));
+        assert_eq!(
+            Content::decode(code::RESERVE, &body),
+            Err(Refusal::Layout(access))
+        );
     }
 
     #[test]
     fn debug_output_shows_no_text() {
         let shown = format!("{:?}", Content::Text(Text::from("hunter2")));
         assert_eq!(shown, "Text(Text(7 bytes, 0 mentions))");
-        let unknown = Content::Unsupported(Unsupported { code: 0x12, body: b"hunter2".to_vec() });
-        assert_eq!(format!("{unknown:?}"), "Unsupported(Unsupported(type 0x12, 7 bytes))");
+        let unknown = Content::Unsupported(Unsupported {
+            code: 0x12,
+            body: b"hunter2".to_vec(),
+        });
+        assert_eq!(
+            format!("{unknown:?}"),
+            "Unsupported(Unsupported(type 0x12, 7 bytes))"
+        );
     }
 }

@@ -51,6 +51,8 @@ pub(crate) struct Conversation {
     /// Nothing of it is older.
     pub(crate) birthday: Height,
     pub(crate) log: Log,
+    /// Blocks from here on went by before the keys were here and must be read again.
+    pub(crate) unread_from: Option<Height>,
     /// Own writer chains in the order of their starts.
     pub(crate) own: Vec<OwnChain>,
     chains: BTreeMap<WriterChainId, ReadChain>,
@@ -81,6 +83,7 @@ impl Conversation {
             name,
             birthday,
             log: Log::default(),
+            unread_from: None,
             own: Vec::new(),
             chains: BTreeMap::new(),
             reserved: BTreeSet::new(),
@@ -120,7 +123,10 @@ impl Conversation {
     fn read_chain(&mut self, writer: &WriterChainId) -> Option<&mut ReadChain> {
         if !self.chains.contains_key(writer) {
             let first = self.keys.first_chain_key(writer)?;
-            let chain = ReadChain { ratchet: Ratchet::new(first), starts: BTreeMap::new() };
+            let chain = ReadChain {
+                ratchet: Ratchet::new(first),
+                starts: BTreeMap::new(),
+            };
             self.chains.insert(*writer, chain);
         }
         self.chains.get_mut(writer)
@@ -134,7 +140,11 @@ impl Conversation {
     ) -> Option<&mut StartWindow> {
         let base = KeyBase::after_start(self.keys.writers(), announced)?;
         let chain = self.read_chain(writer)?;
-        let fresh = || StartWindow { base, known: BTreeSet::new(), expected_to: 0 };
+        let fresh = || StartWindow {
+            base,
+            known: BTreeSet::new(),
+            expected_to: 0,
+        };
         Some(chain.starts.entry(*announced).or_insert_with(fresh))
     }
 
@@ -146,7 +156,9 @@ impl Conversation {
     ) -> Option<ChainKey> {
         match self.chains.get_mut(writer) {
             Some(chain) => chain.ratchet.key(number).cloned(),
-            None => Ratchet::new(self.keys.first_chain_key(writer)?).key(number).cloned(),
+            None => Ratchet::new(self.keys.first_chain_key(writer)?)
+                .key(number)
+                .cloned(),
         }
     }
 
@@ -174,21 +186,34 @@ impl Conversation {
 
     fn newly_expected_starts(&mut self) -> Vec<(PublicKey, Watch)> {
         let conversation = self.id();
-        let Some(base) = KeyBase::of_start(self.keys.writers()) else { return Vec::new() };
+        let Some(base) = KeyBase::of_start(self.keys.writers()) else {
+            return Vec::new();
+        };
         let mut found = Vec::new();
         for slot in self.expected_slots() {
-            let after_newest = self.newest_generation(slot).map_or(0, |newest| newest.get() + 1);
+            let after_newest = self
+                .newest_generation(slot)
+                .map_or(0, |newest| newest.get() + 1);
             let first = self.keys.first_generation(slot).get();
             let end = after_newest.max(first).saturating_add(GENERATIONS_AHEAD);
             let from = self.next_start.get(&slot).map_or(first, |next| next.get());
             for generation in from..end {
                 let generation = Generation::new(generation);
-                let writer = WriterChainId { epoch: self.keys.epoch(), slot, generation };
+                let writer = WriterChainId {
+                    epoch: self.keys.epoch(),
+                    slot,
+                    generation,
+                };
                 let number = MessageNumber::new(0);
                 let key = self.chain_key(&writer, number);
                 let key = key.and_then(|key| base.one_time_key(&key, &writer, number));
                 if let Some(key) = key {
-                    let coordinates = Coordinates { conversation, writer, number, announced: None };
+                    let coordinates = Coordinates {
+                        conversation,
+                        writer,
+                        number,
+                        announced: None,
+                    };
                     found.push((key, Watch::Message(coordinates)));
                 }
             }
@@ -203,7 +228,9 @@ impl Conversation {
         }
         let used = self.chains.keys().map(|writer| writer.slot);
         let newest = used.chain(self.reserved.iter().copied()).max();
-        let end = newest.map_or(0, |slot| slot.get() + 1).saturating_add(SLOTS_AHEAD);
+        let end = newest
+            .map_or(0, |slot| slot.get() + 1)
+            .saturating_add(SLOTS_AHEAD);
         (0..end.min(SLOTS_MAX)).map(Slot::new).collect()
     }
 
@@ -226,8 +253,12 @@ impl Conversation {
                     let key = key.and_then(|key| window.base.one_time_key(key, writer, number));
                     if let Some(key) = key {
                         let announced = Some(*announced);
-                        let coordinates =
-                            Coordinates { conversation, writer: *writer, number, announced };
+                        let coordinates = Coordinates {
+                            conversation,
+                            writer: *writer,
+                            number,
+                            announced,
+                        };
                         found.push((key, Watch::Message(coordinates)));
                     }
                 }
@@ -239,7 +270,11 @@ impl Conversation {
 
     /// The newest generation of a slot in which anything was seen or written.
     pub(crate) fn newest_generation(&self, slot: Slot) -> Option<Generation> {
-        self.chains.keys().filter(|writer| writer.slot == slot).map(|w| w.generation).max()
+        self.chains
+            .keys()
+            .filter(|writer| writer.slot == slot)
+            .map(|w| w.generation)
+            .max()
     }
 
     /// Whether nobody is known to write there and nobody may expect to.

@@ -38,7 +38,11 @@ impl Scope {
     /// From the wire; nothing if a bit is unknown.
     #[must_use]
     pub const fn from_bits(bits: u16) -> Option<Self> {
-        if bits & !Self::ALL.0 == 0 { Some(Self(bits)) } else { None }
+        if bits & !Self::ALL.0 == 0 {
+            Some(Self(bits))
+        } else {
+            None
+        }
     }
 
     /// The bits on the wire.
@@ -95,9 +99,18 @@ impl Delegation {
     ) -> Self {
         let key = PublicKey::from(account);
         let body = Self::signed_bytes(&key, &terms, chain);
-        let signature =
-            signature::sign(context::TAG_DELEGATION, chain, &[&body], account, aux_randomness);
-        Self { account: key, terms, signature }
+        let signature = signature::sign(
+            context::TAG_DELEGATION,
+            chain,
+            &[&body],
+            account,
+            aux_randomness,
+        );
+        Self {
+            account: key,
+            terms,
+            signature,
+        }
     }
 
     /// Reads a delegation and checks the account's signature.
@@ -122,13 +135,29 @@ impl Delegation {
         let conversation =
             (conversation != [0; 32]).then(|| ConversationId::from_bytes(conversation));
         let nonce = reader.array()?;
-        let terms =
-            DelegationTerms { session, not_before, not_after, scope, conversation, nonce };
+        let terms = DelegationTerms {
+            session,
+            not_before,
+            not_after,
+            scope,
+            conversation,
+            nonce,
+        };
         let signature = Signature::from_bytes(reader.array()?);
         reader.finish()?;
         let body = Self::signed_bytes(&account, &terms, chain);
-        if signature::verify(context::TAG_DELEGATION, chain, &[&body], &account, &signature) {
-            Ok(Self { account, terms, signature })
+        if signature::verify(
+            context::TAG_DELEGATION,
+            chain,
+            &[&body],
+            &account,
+            &signature,
+        ) {
+            Ok(Self {
+                account,
+                terms,
+                signature,
+            })
         } else {
             Err(DelegationError::Forged)
         }
@@ -165,13 +194,24 @@ impl Delegation {
         place: Option<&ConversationId>,
         height: Height,
     ) -> Result<(), DelegationError> {
-        let DelegationTerms { not_before, not_after, .. } = self.terms;
+        let DelegationTerms {
+            not_before,
+            not_after,
+            ..
+        } = self.terms;
         let holds = u64::from(not_before) <= height.get() && height.get() <= u64::from(not_after);
         if !holds {
-            return Err(DelegationError::Expired { height, not_before, not_after });
+            return Err(DelegationError::Expired {
+                height,
+                not_before,
+                not_after,
+            });
         }
         if !self.terms.scope.covers(scope) {
-            return Err(DelegationError::OutOfScope { found: self.terms.scope, needed: scope });
+            return Err(DelegationError::OutOfScope {
+                found: self.terms.scope,
+                needed: scope,
+            });
         }
         match (&self.terms.conversation, place) {
             (None, _) => Ok(()),
@@ -181,7 +221,9 @@ impl Delegation {
     }
 
     fn signed_bytes(account: &PublicKey, terms: &DelegationTerms, chain: &ChainId) -> Vec<u8> {
-        let place = terms.conversation.map_or([0; 32], |conversation| *conversation.as_bytes());
+        let place = terms
+            .conversation
+            .map_or([0; 32], |conversation| *conversation.as_bytes());
         Writer::new()
             .u8(Self::VERSION)
             .bytes(&chain.net())
@@ -230,10 +272,16 @@ mod tests {
         for position in 0..bytes.len() {
             let mut changed = bytes;
             changed[position] ^= 1;
-            assert!(Delegation::decode(&changed, &chain()).is_err(), "byte {position}");
+            assert!(
+                Delegation::decode(&changed, &chain()).is_err(),
+                "byte {position}"
+            );
         }
         let elsewhere = ChainId::from_bytes([2; 32]);
-        assert_eq!(Delegation::decode(&bytes, &elsewhere), Err(DelegationError::OtherChain));
+        assert_eq!(
+            Delegation::decode(&bytes, &elsewhere),
+            Err(DelegationError::OtherChain)
+        );
     }
 
     #[test]
@@ -253,14 +301,18 @@ mod tests {
         let mut forged = Delegation::signed(terms(), &chain(), &keypair(6), &[0; 32]);
         forged.account = *delegation().account();
         let bytes = forged.encode(&chain());
-        assert_eq!(Delegation::decode(&bytes, &chain()), Err(DelegationError::Forged));
+        assert_eq!(
+            Delegation::decode(&bytes, &chain()),
+            Err(DelegationError::Forged)
+        );
     }
 
     #[test]
     fn uses_outside_time_scope_and_place_are_named() {
         let place = ConversationId::from_bytes([4; 32]);
         let other = ConversationId::from_bytes([3; 32]);
-        let check = |scope, place, height| delegation().check_use(scope, place, Height::new(height));
+        let check =
+            |scope, place, height| delegation().check_use(scope, place, Height::new(height));
         assert_eq!(check(Scope::POST, Some(&place), 10), Ok(()));
         assert_eq!(check(Scope::POST, Some(&place), 20), Ok(()));
         for height in [9, 21] {
@@ -269,7 +321,13 @@ mod tests {
         }
         let refused = check(Scope::INVITE, Some(&place), 15);
         assert!(matches!(refused, Err(DelegationError::OutOfScope { .. })));
-        assert_eq!(check(Scope::POST, Some(&other), 15), Err(DelegationError::Elsewhere));
-        assert_eq!(check(Scope::POST, None, 15), Err(DelegationError::Elsewhere));
+        assert_eq!(
+            check(Scope::POST, Some(&other), 15),
+            Err(DelegationError::Elsewhere)
+        );
+        assert_eq!(
+            check(Scope::POST, None, 15),
+            Err(DelegationError::Elsewhere)
+        );
     }
 }

@@ -6,8 +6,6 @@
 //! # Not here
 //! How events reach a screen: the session.
 
-use chain::Height;
-
 use crate::error::{Refusal, SendFailure};
 use crate::ids::{ConversationId, MessageNumber, MessageRef, WriterChainId};
 use crate::lookahead::Wanted;
@@ -75,13 +73,11 @@ pub enum Event {
         /// Where it was noticed.
         conversation: ConversationId,
     },
-    /// A conversation is new here, or has more keys than before: its history from `birthday` on must
-    /// be read.
+    /// A conversation is new here, or has more keys than before. Its history may have gone by:
+    /// see [`crate::Messenger::unread_history`].
     ConversationFound {
         /// Which.
         conversation: ConversationId,
-        /// Nothing of it is older.
-        birthday: Height,
         /// Index of the root, if the account created it: the next ones may be in use too.
         root_index: Option<u32>,
     },

@@ -180,8 +180,18 @@ mod tests {
         let reference = MessageRef::from_bytes([0xa5; 32]);
         assert_eq!(reference.to_string().parse(), Ok(reference));
         assert_eq!(reference.prefix().as_bytes(), &[0xa5; 16]);
-        for text in ["", "a5", &"A5".repeat(32), &"a5".repeat(33), &"g5".repeat(32)] {
-            assert_eq!(text.parse::<ConversationId>(), Err(NameParseError), "{text}");
+        for text in [
+            "",
+            "a5",
+            &"A5".repeat(32),
+            &"a5".repeat(33),
+            &"g5".repeat(32),
+        ] {
+            assert_eq!(
+                text.parse::<ConversationId>(),
+                Err(NameParseError),
+                "{text}"
+            );
         }
     }
 }

@@ -135,9 +135,14 @@ impl InboxContent {
 
     fn encode(&self) -> Result<Vec<u8>, LayoutError> {
         let writer = match self {
-            Self::Invite { capability, birthday, name } => {
-                Writer::new().bytes(capability.expose()).u32(narrow(*birthday)).str8(name)?
-            }
+            Self::Invite {
+                capability,
+                birthday,
+                name,
+            } => Writer::new()
+                .bytes(capability.expose())
+                .u32(narrow(*birthday))
+                .str8(name)?,
             Self::ContactRequest { name, text } => Writer::new().str8(name)?.str16(&text.0)?,
             Self::Unsupported(unsupported) => Writer::new().bytes(&unsupported.body),
         };
@@ -149,20 +154,32 @@ impl InboxContent {
         let content = match code {
             INVITE => {
                 let kind = reader.clone().u8()?;
-                let access = Access::from_byte(kind)
-                    .ok_or(LayoutError::UnknownValue { field: "capability", found: kind.into() })?;
+                let access = Access::from_byte(kind).ok_or(LayoutError::UnknownValue {
+                    field: "capability",
+                    found: kind.into(),
+                })?;
                 let capability = reader.bytes(access.capability_bytes())?.to_vec();
                 let birthday = Height::new(reader.u32()?.into());
                 let capability = SecretBytes::new(capability);
-                Self::Invite { capability, birthday, name: reader.str8()? }
+                Self::Invite {
+                    capability,
+                    birthday,
+                    name: reader.str8()?,
+                }
             }
             CONTACT_REQUEST => {
                 let name = reader.str8()?;
-                Self::ContactRequest { name, text: crate::self_record::DraftText(reader.str16()?) }
+                Self::ContactRequest {
+                    name,
+                    text: crate::self_record::DraftText(reader.str16()?),
+                }
             }
             _ => {
                 let body = body.to_vec();
-                return Ok(Self::Unsupported(crate::content::Unsupported { code, body }));
+                return Ok(Self::Unsupported(crate::content::Unsupported {
+                    code,
+                    body,
+                }));
             }
         };
         reader.finish()?;
@@ -193,17 +210,29 @@ impl InboxDraft {
         let body = signed_bytes(mailbox, &encapsulation, &one_time_key, &bytes);
         let mut aux_randomness = [0; 32];
         rng.fill_bytes(&mut aux_randomness);
-        let signature =
-            signature::sign(context::TAG_INBOX, chain, &[&body], sender.pair, &aux_randomness);
+        let signature = signature::sign(
+            context::TAG_INBOX,
+            chain,
+            &[&body],
+            sender.pair,
+            &aux_randomness,
+        );
         bytes.extend_from_slice(signature.as_bytes());
         let too_long = LayoutError::BodyTooLong {
             found: bytes.len(),
             max: SizeClass::LARGEST.plaintext_len(),
         };
         let class = SizeClass::holding(bytes.len()).ok_or(too_long)?;
-        let plaintext =
-            EncodedPlaintext { bytes: SecretBytes::new(std::mem::take(&mut *bytes)), class };
-        Ok(Self { encapsulation, seal_key, one_time_secret, plaintext })
+        let plaintext = EncodedPlaintext {
+            bytes: SecretBytes::new(std::mem::take(&mut *bytes)),
+            class,
+        };
+        Ok(Self {
+            encapsulation,
+            seal_key,
+            one_time_secret,
+            plaintext,
+        })
     }
 
     pub(crate) fn one_time_key(&self) -> PublicKey {
@@ -217,8 +246,13 @@ impl InboxDraft {
     /// Seals in a rate epoch; encapsulation, one-time key and plaintext stay the same.
     pub(crate) fn seal(&self, chain: &ChainId, rate_epoch: RateEpoch) -> Unauthorised {
         let class = self.plaintext.class;
-        let mut envelope =
-            blank(EnvelopeKind::Inbox, class, self.one_time_key(), chain, rate_epoch);
+        let mut envelope = blank(
+            EnvelopeKind::Inbox,
+            class,
+            self.one_time_key(),
+            chain,
+            rate_epoch,
+        );
         let associated = associated_data(&envelope, &self.encapsulation);
         let padded = self.plaintext.padded();
         let (salt, sealed) = seal::seal(self.seal_key.expose(), &associated, &padded);
@@ -236,8 +270,9 @@ pub(crate) fn open(
     chain: &ChainId,
     height: Height,
 ) -> Result<Option<InboxMessage>, Refusal> {
-    let Some((encapsulation, sealed)) =
-        envelope.body.split_at_checked(Envelope::ENCAPSULATION_BYTES)
+    let Some((encapsulation, sealed)) = envelope
+        .body
+        .split_at_checked(Envelope::ENCAPSULATION_BYTES)
     else {
         return Ok(None);
     };
@@ -257,7 +292,15 @@ pub(crate) fn open(
         Err(Refusal::NotSealedForUs) => return Ok(None),
         Err(refusal) => return Err(refusal),
     };
-    read(&padded, mailbox, encapsulation, &envelope.one_time_key, chain, height).map(Some)
+    read(
+        &padded,
+        mailbox,
+        encapsulation,
+        &envelope.one_time_key,
+        chain,
+        height,
+    )
+    .map(Some)
 }
 
 fn seal_key(shared: &[u8; 32], encapsulation: &[u8], mailbox: Mailbox) -> Secret32 {
@@ -288,8 +331,10 @@ fn write(
         None => writer,
     };
     let body = Zeroizing::new(content.encode()?);
-    let len = u16::try_from(body.len())
-        .map_err(|_| LayoutError::BodyTooLong { found: body.len(), max: u16::MAX.into() })?;
+    let len = u16::try_from(body.len()).map_err(|_| LayoutError::BodyTooLong {
+        found: body.len(),
+        max: u16::MAX.into(),
+    })?;
     Ok(writer.u64(sent.get()).u16(len).bytes(&body).into_bytes())
 }
 
@@ -334,8 +379,11 @@ fn read(
     if !signature::verify(context::TAG_INBOX, chain, &[&signed], &signer, &signature) {
         return Err(Refusal::ForgedSender);
     }
-    let sender =
-        if flags == FLAG_ANONYMOUS { Sender::Anonymous } else { Sender::Account(named) };
+    let sender = if flags == FLAG_ANONYMOUS {
+        Sender::Anonymous
+    } else {
+        Sender::Account(named)
+    };
     Ok(InboxMessage {
         reference: plaintext::reference(one_time_key, padded),
         sender,
@@ -359,9 +407,18 @@ pub(crate) fn reread(
     let sent = Timestamp::new(reader.u64()?);
     let len = usize::from(reader.u16()?);
     let content = InboxContent::decode(code, reader.bytes(len)?)?;
-    let sender =
-        if flags == FLAG_ANONYMOUS { Sender::Anonymous } else { Sender::Account(named) };
-    Ok(InboxMessage { reference, sender, sent, content, bytes: bytes.clone() })
+    let sender = if flags == FLAG_ANONYMOUS {
+        Sender::Anonymous
+    } else {
+        Sender::Account(named)
+    };
+    Ok(InboxMessage {
+        reference,
+        sender,
+        sent,
+        content,
+        bytes: bytes.clone(),
+    })
 }
 
 fn signed_bytes(

@@ -54,7 +54,10 @@ impl InviteLink {
         let mut bytes = Zeroizing::new(writer.into_bytes());
         let checksum = checksum(&bytes);
         bytes.extend_from_slice(&checksum);
-        Ok(Zeroizing::new(format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&bytes))))
+        Ok(Zeroizing::new(format!(
+            "{PREFIX}{}",
+            BASE64URL_NOPAD.encode(&bytes)
+        )))
     }
 
     /// Reads a link; white space around it is ignored.
@@ -64,15 +67,19 @@ impl InviteLink {
     pub fn parse(text: &str, chain: &ChainId) -> Result<Self, InviteLinkError> {
         let text = text.trim();
         if text.len() > TEXT_MAX {
-            return Err(InviteLinkError::TooLong { found: text.len(), max: TEXT_MAX });
+            return Err(InviteLinkError::TooLong {
+                found: text.len(),
+                max: TEXT_MAX,
+            });
         }
         let digits = text.strip_prefix(PREFIX).ok_or(InviteLinkError::Prefix)?;
         let bytes = BASE64URL_NOPAD
             .decode(digits.as_bytes())
             .map(Zeroizing::new)
             .map_err(|_| InviteLinkError::Encoding)?;
-        let (content, found) =
-            bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(InviteLinkError::Checksum)?;
+        let (content, found) = bytes
+            .split_last_chunk::<CHECKSUM_BYTES>()
+            .ok_or(InviteLinkError::Checksum)?;
         if checksum(content) != *found {
             return Err(InviteLinkError::Checksum);
         }
@@ -84,7 +91,11 @@ impl InviteLink {
         let birthday = Height::new(reader.u32()?.into());
         let name = reader.str8()?;
         reader.finish()?;
-        Ok(Self { capability, birthday, name })
+        Ok(Self {
+            capability,
+            birthday,
+            name,
+        })
     }
 }
 
@@ -116,9 +127,15 @@ mod tests {
         let root = ConversationRoot::from_bytes([7; 32]);
         let epoch = KeyEpoch::new(0);
         let certificate = root.certify(epoch, &chain(), &[0; 32]);
-        let grant = Grant::Read { read: root.read_key(epoch) };
+        let grant = Grant::Read {
+            read: root.read_key(epoch),
+        };
         let capability = Capability::new(&certificate, grant, &chain()).expect("certified");
-        InviteLink { capability, birthday: Height::new(77), name: name.to_owned() }
+        InviteLink {
+            capability,
+            birthday: Height::new(77),
+            name: name.to_owned(),
+        }
     }
 
     #[test]
@@ -127,7 +144,10 @@ mod tests {
             let text = link(name).to_secret_text().expect("encodes");
             assert!(text.starts_with("x3c:invite/1#"));
             assert!(text.len() <= TEXT_MAX);
-            assert_eq!(InviteLink::parse(&format!(" {}\n", *text), &chain()), Ok(link(name)));
+            assert_eq!(
+                InviteLink::parse(&format!(" {}\n", *text), &chain()),
+                Ok(link(name))
+            );
         }
         assert!(link(&"a".repeat(256)).to_secret_text().is_err());
     }
@@ -139,9 +159,19 @@ mod tests {
         assert_eq!(parse("https://example.org"), Some(InviteLinkError::Prefix));
         assert_eq!(parse("x3c:invite/1#"), Some(InviteLinkError::Checksum));
         assert_eq!(parse("x3c:invite/1#***"), Some(InviteLinkError::Encoding));
-        assert_eq!(parse(&text[..text.len() - 4]), Some(InviteLinkError::Checksum));
+        for cut in 1..text.len() - PREFIX.len() {
+            let refused = parse(&text[..text.len() - cut]);
+            let is_named = matches!(
+                refused,
+                Some(InviteLinkError::Checksum | InviteLinkError::Encoding)
+            );
+            assert!(is_named, "{cut} characters cut: {refused:?}");
+        }
         let long = "a".repeat(TEXT_MAX + 1);
-        let expected = InviteLinkError::TooLong { found: TEXT_MAX + 1, max: TEXT_MAX };
+        let expected = InviteLinkError::TooLong {
+            found: TEXT_MAX + 1,
+            max: TEXT_MAX,
+        };
         assert_eq!(parse(&long), Some(expected));
         let elsewhere = InviteLink::parse(&text, &ChainId::from_bytes([2; 32]));
         let forged = InviteLinkError::Capability(CapabilityError::ForgedCertificate);

@@ -14,7 +14,7 @@
 
 use chain::hash::{derive, derive_into};
 use chain::{ChainId, PublicKey, Signature, signature};
-use x_wing::{Decapsulator, DecapsulationKeyRejectNonContrib, KeyExport};
+use x_wing::{DecapsulationKeyRejectNonContrib, Decapsulator, KeyExport};
 use zeroize::Zeroize;
 
 use crate::context;
@@ -90,10 +90,15 @@ impl ConversationRoot {
         let readers = self.read_key(epoch).commitment();
         let mut pair = scalar::keypair(&self.admin_secret());
         let body = EpochCertificate::signed_bytes(epoch, &writers, &readers);
-        let signature =
-            signature::sign(context::TAG_EPOCH, chain, &[&body], &pair, aux_randomness);
+        let signature = signature::sign(context::TAG_EPOCH, chain, &[&body], &pair, aux_randomness);
         pair.non_secure_erase();
-        EpochCertificate { admin: self.admin(), epoch, writers, readers, signature }
+        EpochCertificate {
+            admin: self.admin(),
+            epoch,
+            writers,
+            readers,
+            signature,
+        }
     }
 
     fn admin_secret(&self) -> Secret32 {
@@ -226,7 +231,10 @@ mod tests {
         let (first, second) = (KeyEpoch::new(0), KeyEpoch::new(1));
         assert_ne!(root().read_key(first), root().read_key(second));
         assert_ne!(root().write_key(first), root().write_key(second));
-        assert_ne!(root().read_key(first).expose(), root().write_key(first).expose());
+        assert_ne!(
+            root().read_key(first).expose(),
+            root().write_key(first).expose()
+        );
         let read = root().read_key(first);
         assert_ne!(read.slot_key(Slot::new(0)), read.slot_key(Slot::new(1)));
     }
@@ -236,19 +244,41 @@ mod tests {
         let chain = ChainId::from_bytes([1; 32]);
         let certificate = root().certify(KeyEpoch::new(3), &chain, &[0; 32]);
         assert_eq!(certificate.check(&chain), Ok(()));
-        let other = ConversationRoot::from_bytes([8; 32]).certify(KeyEpoch::new(3), &chain, &[0; 32]);
+        let other =
+            ConversationRoot::from_bytes([8; 32]).certify(KeyEpoch::new(3), &chain, &[0; 32]);
         let forged = [
-            EpochCertificate { admin: other.admin, ..certificate },
-            EpochCertificate { epoch: KeyEpoch::new(4), ..certificate },
-            EpochCertificate { writers: other.writers, ..certificate },
-            EpochCertificate { readers: other.readers, ..certificate },
-            EpochCertificate { signature: other.signature, ..certificate },
+            EpochCertificate {
+                admin: other.admin,
+                ..certificate
+            },
+            EpochCertificate {
+                epoch: KeyEpoch::new(4),
+                ..certificate
+            },
+            EpochCertificate {
+                writers: other.writers,
+                ..certificate
+            },
+            EpochCertificate {
+                readers: other.readers,
+                ..certificate
+            },
+            EpochCertificate {
+                signature: other.signature,
+                ..certificate
+            },
         ];
         for certificate in forged {
-            assert_eq!(certificate.check(&chain), Err(CapabilityError::ForgedCertificate));
+            assert_eq!(
+                certificate.check(&chain),
+                Err(CapabilityError::ForgedCertificate)
+            );
         }
         let elsewhere = ChainId::from_bytes([2; 32]);
-        assert_eq!(certificate.check(&elsewhere), Err(CapabilityError::ForgedCertificate));
+        assert_eq!(
+            certificate.check(&elsewhere),
+            Err(CapabilityError::ForgedCertificate)
+        );
     }
 
     #[test]

@@ -25,13 +25,19 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn bytes(&mut self, len: usize) -> Result<&'a [u8], LayoutError> {
-        let (taken, rest) = self.rest.split_at_checked(len).ok_or(LayoutError::TooShort)?;
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(len)
+            .ok_or(LayoutError::TooShort)?;
         self.rest = rest;
         Ok(taken)
     }
 
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], LayoutError> {
-        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or(LayoutError::TooShort)?;
+        let (taken, rest) = self
+            .rest
+            .split_first_chunk::<N>()
+            .ok_or(LayoutError::TooShort)?;
         self.rest = rest;
         Ok(*taken)
     }
@@ -75,20 +81,32 @@ impl<'a> Reader<'a> {
 
     /// Ends the reading: nothing may be left.
     pub(crate) fn finish(self) -> Result<(), LayoutError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(LayoutError::TrailingBytes) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(LayoutError::TrailingBytes)
+        }
     }
 
     /// Ends the reading: only padding may be left.
     pub(crate) fn finish_with_zeros(self) -> Result<(), LayoutError> {
         let folded = self.rest.iter().fold(0, |folded, byte| folded | byte);
-        if folded == 0 { Ok(()) } else { Err(LayoutError::NonZeroPadding) }
+        if folded == 0 {
+            Ok(())
+        } else {
+            Err(LayoutError::NonZeroPadding)
+        }
     }
 }
 
 /// Refuses control characters, except line feed and tab.
 pub(crate) fn check_characters(text: &str) -> Result<(), LayoutError> {
     let forbidden = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
-    if text.chars().any(forbidden) { Err(LayoutError::ControlCharacter) } else { Ok(()) }
+    if text.chars().any(forbidden) {
+        Err(LayoutError::ControlCharacter)
+    } else {
+        Ok(())
+    }
 }
 
 /// Appends fields to a byte string.
@@ -125,15 +143,19 @@ impl Writer {
 
     pub(crate) fn str8(self, text: &str) -> Result<Self, LayoutError> {
         check_characters(text)?;
-        let len = u8::try_from(text.len())
-            .map_err(|_| LayoutError::TextTooLong { found: text.len(), max: u8::MAX.into() })?;
+        let len = u8::try_from(text.len()).map_err(|_| LayoutError::TextTooLong {
+            found: text.len(),
+            max: u8::MAX.into(),
+        })?;
         Ok(self.u8(len).bytes(text.as_bytes()))
     }
 
     pub(crate) fn str16(self, text: &str) -> Result<Self, LayoutError> {
         check_characters(text)?;
-        let len = u16::try_from(text.len())
-            .map_err(|_| LayoutError::TextTooLong { found: text.len(), max: u16::MAX.into() })?;
+        let len = u16::try_from(text.len()).map_err(|_| LayoutError::TextTooLong {
+            found: text.len(),
+            max: u16::MAX.into(),
+        })?;
         Ok(self.u16(len).bytes(text.as_bytes()))
     }
 
@@ -148,7 +170,13 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let bytes = Writer::new().u8(1).u16(2).u32(3).u64(4).str8("a\n\tж").expect("fits");
+        let bytes = Writer::new()
+            .u8(1)
+            .u16(2)
+            .u32(3)
+            .u64(4)
+            .str8("a\n\tж")
+            .expect("fits");
         let bytes = bytes.str16("").expect("fits").bytes(&[9; 3]).into_bytes();
         let mut reader = Reader::new(&bytes);
         assert_eq!(reader.u8(), Ok(1));
@@ -168,17 +196,26 @@ mod tests {
         assert_eq!(Reader::new(&[1, 0xff]).str8(), Err(LayoutError::NotUtf8));
         for text in ["\u{0}", "a\rb", "\u{7f}", "\u{85}", "\u{1b}[0m"] {
             let bytes = [&[text.len() as u8], text.as_bytes()].concat();
-            assert_eq!(Reader::new(&bytes).str8(), Err(LayoutError::ControlCharacter));
+            assert_eq!(
+                Reader::new(&bytes).str8(),
+                Err(LayoutError::ControlCharacter)
+            );
             assert!(Writer::new().str8(text).is_err());
         }
         let long = "a".repeat(256);
-        let expected = LayoutError::TextTooLong { found: 256, max: 255 };
+        let expected = LayoutError::TextTooLong {
+            found: 256,
+            max: 255,
+        };
         assert_eq!(Writer::new().str8(&long).err(), Some(expected));
     }
 
     #[test]
     fn padding_is_zeros_only() {
         assert_eq!(Reader::new(&[0, 0]).finish_with_zeros(), Ok(()));
-        assert_eq!(Reader::new(&[0, 1]).finish_with_zeros(), Err(LayoutError::NonZeroPadding));
+        assert_eq!(
+            Reader::new(&[0, 1]).finish_with_zeros(),
+            Err(LayoutError::NonZeroPadding)
+        );
     }
 }

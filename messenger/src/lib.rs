@@ -43,6 +43,9 @@ pub mod view;
 pub mod writer_chain;
 pub mod writing;
 
+#[cfg(test)]
+mod vectors;
+
 pub use capability::{Access, Capability};
 pub use change_set::ChangeSet;
 pub use compose::{RateEpochs, Unauthorised};

@@ -182,9 +182,17 @@ impl Log {
         }
         entry.arrival = self.arrivals;
         self.arrivals += 1;
-        self.by_key.entry(entry.one_time_key).or_default().push(reference);
-        self.by_writer.entry(entry.writer).or_default().insert(reference);
-        self.by_prefix.entry(reference.prefix()).or_insert(reference);
+        self.by_key
+            .entry(entry.one_time_key)
+            .or_default()
+            .push(reference);
+        self.by_writer
+            .entry(entry.writer)
+            .or_default()
+            .insert(reference);
+        self.by_prefix
+            .entry(reference.prefix())
+            .or_insert(reference);
         if entry.number == MessageNumber::new(0) {
             self.start_keys.insert(entry.writer, entry.one_time_key);
         }
@@ -197,7 +205,9 @@ impl Log {
     /// Room for one more message under the key. What stands in blocks has room of its own: gossip
     /// must not keep it out.
     pub(crate) fn has_room(&self, one_time_key: &PublicKey, seen: Seen) -> bool {
-        let Some(found) = self.by_key.get(one_time_key) else { return true };
+        let Some(found) = self.by_key.get(one_time_key) else {
+            return true;
+        };
         let in_blocks = found
             .iter()
             .filter_map(|reference| self.entries.get(reference))
@@ -229,7 +239,10 @@ impl Log {
     ) {
         if let Some(entry) = self.entries.get_mut(reference) {
             entry.sightings.add(sighting);
-            self.by_height.entry(sighting.place.height).or_default().insert(*reference);
+            self.by_height
+                .entry(sighting.place.height)
+                .or_default()
+                .insert(*reference);
             self.replace(*reference, canonical);
         }
     }
@@ -242,7 +255,9 @@ impl Log {
     }
 
     fn replace(&mut self, reference: MessageRef, canonical: &CanonicalBlocks) {
-        let Some(entry) = self.entries.get_mut(&reference) else { return };
+        let Some(entry) = self.entries.get_mut(&reference) else {
+            return;
+        };
         let place = entry.sightings.place(canonical);
         if place == entry.place {
             return;
@@ -281,14 +296,18 @@ impl Log {
 
     /// Whether the message is part of the log.
     pub(crate) fn is_shown(&self, reference: &MessageRef) -> bool {
-        let Some(entry) = self.entries.get(reference) else { return false };
+        let Some(entry) = self.entries.get(reference) else {
+            return false;
+        };
         if self.winner(&entry.one_time_key) != Some(*reference) {
             return false;
         }
         if entry.number == MessageNumber::new(0) {
             return true;
         }
-        let start = self.start(&entry.writer).and_then(|start| self.entries.get(&start));
+        let start = self
+            .start(&entry.writer)
+            .and_then(|start| self.entries.get(&start));
         start.is_some_and(|start| start.announced == entry.announced)
     }
 
@@ -364,7 +383,11 @@ impl Log {
     }
 
     /// The shown message of the chain with the highest number.
-    pub(crate) fn last_of(&self, writer: &WriterChainId, announced: &PublicKey) -> Option<MessageRef> {
+    pub(crate) fn last_of(
+        &self,
+        writer: &WriterChainId,
+        announced: &PublicKey,
+    ) -> Option<MessageRef> {
         self.of_writer(writer)
             .filter_map(|reference| Some((self.entries.get(&reference)?, reference)))
             .filter(|(entry, _)| entry.announced == *announced && entry.counts())

@@ -118,9 +118,7 @@ impl Ring {
             && let Some((height, prefixes)) = self.blocks.pop_front()
         {
             for prefix in prefixes {
-                let stale = |wanted: &Wanted| {
-                    matches!(wanted, Wanted::InBlock(place) if place.height == height)
-                };
+                let stale = |wanted: &Wanted| matches!(wanted, Wanted::InBlock(place) if place.height == height);
                 if self.by_prefix.get(&prefix).is_some_and(stale) {
                     self.by_prefix.remove(&prefix);
                 }
@@ -144,7 +142,10 @@ impl Ring {
 }
 
 fn prefix(key: &PublicKey) -> u64 {
-    let (prefix, _) = key.as_bytes().split_first_chunk::<8>().expect("32 bytes hold 8");
+    let (prefix, _) = key
+        .as_bytes()
+        .split_first_chunk::<8>()
+        .expect("32 bytes hold 8");
     u64::from_le_bytes(*prefix)
 }
 
@@ -159,7 +160,10 @@ mod tests {
     }
 
     fn in_block(height: u64) -> Wanted {
-        Wanted::InBlock(Place { height: Height::new(height), index: 0 })
+        Wanted::InBlock(Place {
+            height: Height::new(height),
+            index: 0,
+        })
     }
 
     const WATCH: Watch = Watch::Root { index: 0 };

@@ -14,6 +14,7 @@
 //! Time, randomness and disk: arguments and results. Stamps and payments, the node: the session.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use chain::{BlockId, ChainId, Height, PublicKey, Timestamp};
 use rand_core::CryptoRng;
@@ -76,7 +77,7 @@ pub enum Beginning {
 }
 
 /// All conversations of one account on one device.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Messenger {
     chain: ChainId,
     rates: RateEpochs,
@@ -180,14 +181,23 @@ impl Messenger {
     }
 
     fn begin(chain: ChainId, rates: RateEpochs, change: &Change) -> Result<Self, LoadError> {
-        let Change::Account { key, self_root, session, device } = change else {
+        let Change::Account {
+            key,
+            self_root,
+            session,
+            device,
+        } = change
+        else {
             return Err(LoadError::NoAccount);
         };
         let root = ConversationRoot::from_bytes(*self_root.expose());
         let keys = crate::access::ConversationKeys::from_root(None, &root);
         let own = Conversation::new(keys, String::new(), Height::default());
-        let device =
-            Device { session: session.clone(), delegation: None, label: device.clone() };
+        let device = Device {
+            session: session.clone(),
+            delegation: None,
+            label: device.clone(),
+        };
         Ok(Self {
             chain,
             rates,
@@ -266,7 +276,9 @@ impl Messenger {
     /// The newest inbox generation that is read.
     #[must_use]
     pub fn inbox_generation(&self) -> Option<u32> {
-        self.inbox_secrets.last_key_value().map(|(generation, _)| *generation)
+        self.inbox_secrets
+            .last_key_value()
+            .map(|(generation, _)| *generation)
     }
 
     /// Whether an envelope under this one-time key would be opened: one probe, for scans of history.
@@ -299,22 +311,39 @@ impl Messenger {
     /// newest first. After a start the session compares them with the node's chain and calls
     /// [`Messenger::revert_block`] for those that do not stand there.
     pub fn canonical_blocks(&self) -> impl Iterator<Item = (Height, BlockId)> {
-        self.canonical.iter().rev().map(|(height, block)| (*height, *block))
+        self.canonical
+            .iter()
+            .rev()
+            .map(|(height, block)| (*height, *block))
     }
 
     /// Applies a change and keeps it for the caller.
     fn commit(&mut self, work: &mut Work, change: Change) {
-        self.apply(&change).expect("a change that was just made fits the state it was made from");
+        self.apply(&change)
+            .expect("a change that was just made fits the state it was made from");
         work.changes.push(change);
     }
 
     /// Expects what has become expected; asks for envelopes that went by too early.
     fn refresh(&mut self, conversation: &ConversationId, work: &mut Work) {
-        let Some(found) = self.conversations.get_mut(conversation) else { return };
+        let Some(found) = self.conversations.get_mut(conversation) else {
+            return;
+        };
         for (key, watch) in found.newly_expected() {
             let went_by = self.lookahead.watch(key, watch);
             work.events.extend(went_by.map(Event::Needed));
         }
+    }
+}
+
+/// Names, contacts and texts are nobody's business, least of all a log file's.
+impl fmt::Debug for Messenger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Messenger")
+            .field("conversations", &self.conversations.len())
+            .field("outbox", &self.outbox.len())
+            .field("scanned", &self.scanned)
+            .finish_non_exhaustive()
     }
 }
 

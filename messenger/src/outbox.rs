@@ -53,12 +53,19 @@ pub(crate) enum Payload {
         encoded: EncodedPlaintext,
     },
     /// A message to somebody's inbox.
-    Inbox { draft: InboxDraft, sightings: Sightings },
+    Inbox {
+        draft: InboxDraft,
+        sightings: Sightings,
+    },
 }
 
 impl Row {
     pub(crate) const fn new(payload: Payload) -> Self {
-        Self { payload, sealed: None, wires: BTreeSet::new() }
+        Self {
+            payload,
+            sealed: None,
+            wires: BTreeSet::new(),
+        }
     }
 
     pub(crate) const fn kind(&self) -> EnvelopeKind {
@@ -85,9 +92,12 @@ impl Row {
     /// Sorts rows by conversation and place in the chain; inbox messages come first.
     pub(crate) const fn order(&self) -> Option<(ConversationId, WriterChainId, MessageNumber)> {
         match self.payload {
-            Payload::Chain { conversation, writer, number, .. } => {
-                Some((conversation, writer, number))
-            }
+            Payload::Chain {
+                conversation,
+                writer,
+                number,
+                ..
+            } => Some((conversation, writer, number)),
             Payload::Inbox { .. } => None,
         }
     }
@@ -107,7 +117,10 @@ impl Row {
     pub(crate) fn finish(&mut self, bytes: EnvelopeBytes) {
         if let Ok(envelope) = bytes.parse() {
             self.wires.insert(envelope.wid());
-            self.sealed = Some(SealedEnvelope { bytes, rate_epoch: envelope.rate_epoch });
+            self.sealed = Some(SealedEnvelope {
+                bytes,
+                rate_epoch: envelope.rate_epoch,
+            });
         }
     }
 }

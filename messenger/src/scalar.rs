@@ -35,7 +35,9 @@ pub(crate) fn from_wide(wide: &[u8; 64]) -> Option<SecretKey> {
     let (low, high) = wide.split_at(32);
     let (mut low, mut high) = (below_order(low), below_order(high));
     let wrap = Scalar::from_be_bytes(WRAP).expect("the constant is below the order");
-    let scaled = SecretKey::from_secret_bytes(high).ok().and_then(|key| key.mul_tweak(&wrap).ok());
+    let scaled = SecretKey::from_secret_bytes(high)
+        .ok()
+        .and_then(|key| key.mul_tweak(&wrap).ok());
     let sum = match scaled {
         Some(scaled) => {
             let low = Scalar::from_be_bytes(low).expect("reduced below the order");
@@ -58,8 +60,7 @@ fn below_order(little_endian: &[u8]) -> [u8; 32] {
     let mut reduced = [0; 32];
     let mut borrow = 0u16;
     for position in (0..32).rev() {
-        let difference =
-            (u16::from(value[position]) | 0x100) - u16::from(ORDER[position]) - borrow;
+        let difference = (u16::from(value[position]) | 0x100) - u16::from(ORDER[position]) - borrow;
         borrow = 1 - (difference >> 8);
         reduced[position] = (difference & 0xff) as u8;
     }

@@ -11,9 +11,9 @@
 //! # Not here
 //! Which plaintext: [`crate::plaintext`], [`crate::inbox`].
 
-use chain::hash::{derive, derive_into};
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit, Nonce};
+use chain::hash::{derive, derive_into};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -26,7 +26,13 @@ pub(crate) fn seal(key: &[u8; 32], associated: &[u8], plaintext: &[u8]) -> ([u8;
     let (cipher, nonce) = cipher(key, &salt);
     let aad = [associated, &salt].concat();
     let sealed = cipher
-        .encrypt(&nonce, Payload { msg: plaintext, aad: &aad })
+        .encrypt(
+            &nonce,
+            Payload {
+                msg: plaintext,
+                aad: &aad,
+            },
+        )
         .expect("a plaintext is far below the cipher's limit of 256 GiB");
     (salt, sealed)
 }
@@ -41,11 +47,21 @@ pub(crate) fn open(
     let (cipher, nonce) = cipher(key, salt);
     let aad = [associated, salt].concat();
     let plaintext = cipher
-        .decrypt(&nonce, Payload { msg: sealed, aad: &aad })
+        .decrypt(
+            &nonce,
+            Payload {
+                msg: sealed,
+                aad: &aad,
+            },
+        )
         .map(Zeroizing::new)
         .map_err(|_| Refusal::NotSealedForUs)?;
     let expected = synthetic_salt(key, associated, &plaintext);
-    if bool::from(expected.ct_eq(salt)) { Ok(plaintext) } else { Err(Refusal::SaltMismatch) }
+    if bool::from(expected.ct_eq(salt)) {
+        Ok(plaintext)
+    } else {
+        Err(Refusal::SaltMismatch)
+    }
 }
 
 fn synthetic_salt(key: &[u8; 32], associated: &[u8], plaintext: &[u8]) -> [u8; 16] {
@@ -62,7 +78,9 @@ fn synthetic_salt(key: &[u8; 32], associated: &[u8], plaintext: &[u8]) -> [u8; 1
 fn cipher(key: &[u8; 32], salt: &[u8; 16]) -> (ChaCha20Poly1305, Nonce) {
     let mut material = [0; 44];
     derive_into(context::AEAD, &[key, salt], &mut material);
-    let (key, nonce) = material.split_first_chunk::<32>().expect("44 bytes hold 32");
+    let (key, nonce) = material
+        .split_first_chunk::<32>()
+        .expect("44 bytes hold 32");
     let nonce = nonce.first_chunk::<12>().expect("12 bytes are left");
     let cipher = ChaCha20Poly1305::new(&Key::from(*key));
     let nonce = Nonce::from(*nonce);
@@ -79,16 +97,34 @@ mod tests {
     #[test]
     fn sealing_is_bound_to_key_header_and_salt() {
         let (salt, sealed) = seal(&KEY, b"header", b"hello");
-        assert_eq!(open(&KEY, b"header", &salt, &sealed).as_deref(), Ok(&b"hello".to_vec()));
-        assert_eq!(open(&[2; 32], b"header", &salt, &sealed), Err(Refusal::NotSealedForUs));
-        assert_eq!(open(&KEY, b"Header", &salt, &sealed), Err(Refusal::NotSealedForUs));
-        assert_eq!(open(&KEY, b"header", &[0; 16], &sealed), Err(Refusal::NotSealedForUs));
+        assert_eq!(
+            open(&KEY, b"header", &salt, &sealed).as_deref(),
+            Ok(&b"hello".to_vec())
+        );
+        assert_eq!(
+            open(&[2; 32], b"header", &salt, &sealed),
+            Err(Refusal::NotSealedForUs)
+        );
+        assert_eq!(
+            open(&KEY, b"Header", &salt, &sealed),
+            Err(Refusal::NotSealedForUs)
+        );
+        assert_eq!(
+            open(&KEY, b"header", &[0; 16], &sealed),
+            Err(Refusal::NotSealedForUs)
+        );
         for position in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[position] ^= 1;
-            assert_eq!(open(&KEY, b"header", &salt, &changed), Err(Refusal::NotSealedForUs));
+            assert_eq!(
+                open(&KEY, b"header", &salt, &changed),
+                Err(Refusal::NotSealedForUs)
+            );
         }
-        assert_eq!(open(&KEY, b"header", &salt, &[]), Err(Refusal::NotSealedForUs));
+        assert_eq!(
+            open(&KEY, b"header", &salt, &[]),
+            Err(Refusal::NotSealedForUs)
+        );
     }
 
     #[test]
@@ -104,7 +140,18 @@ mod tests {
         let chosen = [9; 16];
         let (cipher, nonce) = cipher(&KEY, &chosen);
         let aad = [&b"header"[..], &chosen].concat();
-        let sealed = cipher.encrypt(&nonce, Payload { msg: b"hello", aad: &aad }).expect("seals");
-        assert_eq!(open(&KEY, b"header", &chosen, &sealed), Err(Refusal::SaltMismatch));
+        let sealed = cipher
+            .encrypt(
+                &nonce,
+                Payload {
+                    msg: b"hello",
+                    aad: &aad,
+                },
+            )
+            .expect("seals");
+        assert_eq!(
+            open(&KEY, b"header", &chosen, &sealed),
+            Err(Refusal::SaltMismatch)
+        );
     }
 }

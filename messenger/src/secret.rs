@@ -99,7 +99,10 @@ mod tests {
 
     #[test]
     fn debug_output_shows_no_secret_byte() {
-        assert_eq!(format!("{:?}", Secret32::from_bytes([0xab; 32])), "Secret32(redacted)");
+        assert_eq!(
+            format!("{:?}", Secret32::from_bytes([0xab; 32])),
+            "Secret32(redacted)"
+        );
         let bytes = SecretBytes::new(b"hello".to_vec());
         assert_eq!(format!("{bytes:?}"), "SecretBytes(5 bytes, redacted)");
     }

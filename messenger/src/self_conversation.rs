@@ -74,8 +74,15 @@ impl AccountRecords {
         match record {
             // Joining is done when the record is received; nothing is left to fold.
             SelfRecord::Conversation { .. } => {}
-            SelfRecord::State { conversation, bits, mute_until_ms } => {
-                let state = ListState { bits: *bits, mute_until_ms: *mute_until_ms };
+            SelfRecord::State {
+                conversation,
+                bits,
+                mute_until_ms,
+            } => {
+                let state = ListState {
+                    bits: *bits,
+                    mute_until_ms: *mute_until_ms,
+                };
                 self.states.insert(*conversation, state);
             }
             SelfRecord::Read(marks) => {
@@ -90,19 +97,39 @@ impl AccountRecords {
             SelfRecord::Draft { conversation, text } => {
                 self.drafts.insert(*conversation, text.0.clone());
             }
-            SelfRecord::Contact { key, state, petname } => {
-                let contact = Contact { state: *state, petname: petname.clone() };
+            SelfRecord::Contact {
+                key,
+                state,
+                petname,
+            } => {
+                let contact = Contact {
+                    state: *state,
+                    petname: petname.clone(),
+                };
                 self.contacts.insert(*key, contact);
             }
-            SelfRecord::Device { delegation, name, change } => {
-                let state = DeviceState { name: name.clone(), change: *change };
+            SelfRecord::Device {
+                delegation,
+                name,
+                change,
+            } => {
+                let state = DeviceState {
+                    name: name.clone(),
+                    change: *change,
+                };
                 self.devices.insert(session_of(delegation), state);
             }
-            SelfRecord::Inbox { generation, scanned_to } => {
+            SelfRecord::Inbox {
+                generation,
+                scanned_to,
+            } => {
                 let kept = self.inboxes.entry(*generation).or_default();
                 *kept = (*kept).max(*scanned_to);
             }
-            SelfRecord::Own { conversation, writer } => {
+            SelfRecord::Own {
+                conversation,
+                writer,
+            } => {
                 let chains = self.own.entry(*conversation).or_default();
                 chains.retain(|known| known != writer);
                 chains.push(*writer);
@@ -158,12 +185,16 @@ impl WaitingRecords {
     /// The record to write next; read marks go together.
     pub(crate) fn next(&self) -> Option<SelfRecord> {
         let (_, first) = self.by_subject.first_key_value()?;
-        let SelfRecord::Read(_) = first else { return Some(first.clone()) };
+        let SelfRecord::Read(_) = first else {
+            return Some(first.clone());
+        };
         let marks = self.by_subject.values().filter_map(|record| match record {
             SelfRecord::Read(marks) => Some(marks),
             _ => None,
         });
-        Some(SelfRecord::Read(marks.flatten().copied().take(READ_MARKS_MAX).collect()))
+        Some(SelfRecord::Read(
+            marks.flatten().copied().take(READ_MARKS_MAX).collect(),
+        ))
     }
 }
 
@@ -171,12 +202,18 @@ fn split(record: &SelfRecord) -> Vec<(Subject, SelfRecord)> {
     let subject = match record {
         SelfRecord::Read(marks) => {
             let one = |mark: &ReadMark| {
-                (Subject::Read(mark.conversation), SelfRecord::Read(vec![*mark]))
+                (
+                    Subject::Read(mark.conversation),
+                    SelfRecord::Read(vec![*mark]),
+                )
             };
             return marks.iter().map(one).collect();
         }
         SelfRecord::Conversation { capability, .. } => {
-            let admin = capability.expose().get(1..33).and_then(|key| key.try_into().ok());
+            let admin = capability
+                .expose()
+                .get(1..33)
+                .and_then(|key| key.try_into().ok());
             let admin = PublicKey::from_bytes(admin.unwrap_or_default());
             Subject::Conversation(conversation_id(&admin))
         }
@@ -207,11 +244,18 @@ mod tests {
     }
 
     fn mark(byte: u8, height: u32) -> SelfRecord {
-        SelfRecord::Read(vec![ReadMark { conversation: conversation(byte), height, index: 0 }])
+        SelfRecord::Read(vec![ReadMark {
+            conversation: conversation(byte),
+            height,
+            index: 0,
+        }])
     }
 
     fn draft(text: &str) -> SelfRecord {
-        SelfRecord::Draft { conversation: conversation(1), text: DraftText(text.to_owned()) }
+        SelfRecord::Draft {
+            conversation: conversation(1),
+            text: DraftText(text.to_owned()),
+        }
     }
 
     #[test]
@@ -221,7 +265,10 @@ mod tests {
             records.apply(&record);
         }
         assert_eq!(records.read.get(&conversation(1)), Some(&(9, 0)));
-        assert_eq!(records.drafts.get(&conversation(1)).map(String::as_str), Some("b"));
+        assert_eq!(
+            records.drafts.get(&conversation(1)).map(String::as_str),
+            Some("b")
+        );
         records.apply(&draft(""));
         assert!(records.drafts.is_empty());
     }
@@ -243,7 +290,9 @@ mod tests {
         waiting.note(&own);
         assert_eq!(waiting.next(), Some(own.clone()));
         waiting.written(&own);
-        let Some(SelfRecord::Read(marks)) = waiting.next() else { panic!("read marks are next") };
+        let Some(SelfRecord::Read(marks)) = waiting.next() else {
+            panic!("read marks are next")
+        };
         assert_eq!(marks.len(), 2);
         waiting.note(&mark(2, 7));
         waiting.written(&SelfRecord::Read(marks));
@@ -259,7 +308,9 @@ mod tests {
     fn at_most_eight_read_marks_go_together() {
         let mut waiting = WaitingRecords::default();
         (0..20).for_each(|byte| waiting.note(&mark(byte, 1)));
-        let Some(SelfRecord::Read(marks)) = waiting.next() else { panic!("read marks are next") };
+        let Some(SelfRecord::Read(marks)) = waiting.next() else {
+            panic!("read marks are next")
+        };
         assert_eq!(marks.len(), READ_MARKS_MAX);
     }
 }

@@ -120,7 +120,11 @@ impl StateBits {
     /// From the wire; nothing if a bit is unknown.
     #[must_use]
     pub const fn from_bits(bits: u16) -> Option<Self> {
-        if bits & !0x0f == 0 { Some(Self(bits)) } else { None }
+        if bits & !0x0f == 0 {
+            Some(Self(bits))
+        } else {
+            None
+        }
     }
 
     /// The bits on the wire.
@@ -191,25 +195,42 @@ impl SelfRecord {
 
     pub(crate) fn write(&self, writer: Writer) -> Result<Writer, LayoutError> {
         match self {
-            Self::Conversation { capability, birthday, root_index, petname } => writer
+            Self::Conversation {
+                capability,
+                birthday,
+                root_index,
+                petname,
+            } => writer
                 .bytes(capability.expose())
                 .u32(narrow(*birthday))
                 .u32(root_index.unwrap_or(NO_ROOT))
                 .str8(petname),
-            Self::State { conversation, bits, mute_until_ms } => {
-                Ok(writer.bytes(conversation.as_bytes()).u16(bits.bits()).u64(*mute_until_ms))
-            }
+            Self::State {
+                conversation,
+                bits,
+                mute_until_ms,
+            } => Ok(writer
+                .bytes(conversation.as_bytes())
+                .u16(bits.bits())
+                .u64(*mute_until_ms)),
             Self::Read(marks) => {
                 let count = u8::try_from(marks.len()).unwrap_or(u8::MAX);
                 check_count(count.into())?;
                 Ok(marks.iter().fold(writer.u8(count), |writer, mark| {
-                    writer.bytes(mark.conversation.as_bytes()).u32(mark.height).u16(mark.index)
+                    writer
+                        .bytes(mark.conversation.as_bytes())
+                        .u32(mark.height)
+                        .u16(mark.index)
                 }))
             }
             Self::Draft { conversation, text } => {
                 writer.bytes(conversation.as_bytes()).str16(&text.0)
             }
-            Self::Contact { key, state, petname } => {
+            Self::Contact {
+                key,
+                state,
+                petname,
+            } => {
                 let state = match state {
                     ContactState::Known => 1,
                     ContactState::Verified => 2,
@@ -217,15 +238,25 @@ impl SelfRecord {
                 };
                 writer.bytes(key.as_bytes()).u8(state).str8(petname)
             }
-            Self::Device { delegation, name, change } => {
+            Self::Device {
+                delegation,
+                name,
+                change,
+            } => {
                 let change = match change {
                     DeviceChange::Added => 1,
                     DeviceChange::Revoked => 2,
                 };
                 Ok(writer.bytes(delegation).str8(name)?.u8(change))
             }
-            Self::Inbox { generation, scanned_to } => Ok(writer.u32(*generation).u32(*scanned_to)),
-            Self::Own { conversation, writer: chain } => Ok(writer
+            Self::Inbox {
+                generation,
+                scanned_to,
+            } => Ok(writer.u32(*generation).u32(*scanned_to)),
+            Self::Own {
+                conversation,
+                writer: chain,
+            } => Ok(writer
                 .bytes(conversation.as_bytes())
                 .u32(chain.slot.get())
                 .u32(chain.epoch.get())
@@ -235,27 +266,41 @@ impl SelfRecord {
 
     /// Reads a record, or nothing for a type that is no known record.
     pub(crate) fn read(code: u8, reader: &mut Reader<'_>) -> Result<Option<Self>, LayoutError> {
-        let unknown = |field, found: u16| LayoutError::UnknownValue { field, found: found.into() };
+        let unknown = |field, found: u16| LayoutError::UnknownValue {
+            field,
+            found: found.into(),
+        };
         let record = match code {
             code::SELF_CONVERSATION => Self::read_conversation(reader)?,
             code::SELF_STATE => {
                 let conversation = read_conversation_id(reader)?;
                 let bits = reader.u16()?;
                 let bits = StateBits::from_bits(bits).ok_or(unknown("bits", bits))?;
-                Self::State { conversation, bits, mute_until_ms: reader.u64()? }
+                Self::State {
+                    conversation,
+                    bits,
+                    mute_until_ms: reader.u64()?,
+                }
             }
             code::SELF_READ => {
                 let count = usize::from(reader.u8()?);
                 check_count(count)?;
                 let marks = (0..count).map(|_| {
                     let conversation = read_conversation_id(reader)?;
-                    Ok(ReadMark { conversation, height: reader.u32()?, index: reader.u16()? })
+                    Ok(ReadMark {
+                        conversation,
+                        height: reader.u32()?,
+                        index: reader.u16()?,
+                    })
                 });
                 Self::Read(marks.collect::<Result<_, LayoutError>>()?)
             }
             code::SELF_DRAFT => {
                 let conversation = read_conversation_id(reader)?;
-                Self::Draft { conversation, text: DraftText(reader.str16()?) }
+                Self::Draft {
+                    conversation,
+                    text: DraftText(reader.str16()?),
+                }
             }
             code::SELF_CONTACT => {
                 let key = PublicKey::from_bytes(reader.array()?);
@@ -265,7 +310,11 @@ impl SelfRecord {
                     3 => ContactState::Blocked,
                     found => return Err(unknown("state", found.into())),
                 };
-                Self::Contact { key, state, petname: reader.str8()? }
+                Self::Contact {
+                    key,
+                    state,
+                    petname: reader.str8()?,
+                }
             }
             code::SELF_DEVICE => {
                 let (delegation, name) = (reader.array()?, reader.str8()?);
@@ -274,17 +323,29 @@ impl SelfRecord {
                     2 => DeviceChange::Revoked,
                     found => return Err(unknown("op", found.into())),
                 };
-                Self::Device { delegation, name, change }
+                Self::Device {
+                    delegation,
+                    name,
+                    change,
+                }
             }
-            code::SELF_INBOX => {
-                Self::Inbox { generation: reader.u32()?, scanned_to: reader.u32()? }
-            }
+            code::SELF_INBOX => Self::Inbox {
+                generation: reader.u32()?,
+                scanned_to: reader.u32()?,
+            },
             code::SELF_OWN => {
                 let conversation = read_conversation_id(reader)?;
                 let slot = Slot::new(reader.u32()?);
                 let epoch = KeyEpoch::new(reader.u32()?);
                 let generation = Generation::new(reader.u32()?);
-                Self::Own { conversation, writer: WriterChainId { epoch, slot, generation } }
+                Self::Own {
+                    conversation,
+                    writer: WriterChainId {
+                        epoch,
+                        slot,
+                        generation,
+                    },
+                }
             }
             _ => return Ok(None),
         };
@@ -293,12 +354,19 @@ impl SelfRecord {
 
     fn read_conversation(reader: &mut Reader<'_>) -> Result<Self, LayoutError> {
         let kind = reader.clone().u8()?;
-        let access = Access::from_byte(kind)
-            .ok_or(LayoutError::UnknownValue { field: "capability", found: kind.into() })?;
+        let access = Access::from_byte(kind).ok_or(LayoutError::UnknownValue {
+            field: "capability",
+            found: kind.into(),
+        })?;
         let capability = SecretBytes::new(reader.bytes(access.capability_bytes())?.to_vec());
         let birthday = Height::new(reader.u32()?.into());
         let root_index = Some(reader.u32()?).filter(|&index| index != NO_ROOT);
-        Ok(Self::Conversation { capability, birthday, root_index, petname: reader.str8()? })
+        Ok(Self::Conversation {
+            capability,
+            birthday,
+            root_index,
+            petname: reader.str8()?,
+        })
     }
 }
 
@@ -308,7 +376,10 @@ fn read_conversation_id(reader: &mut Reader<'_>) -> Result<ConversationId, Layou
 
 fn check_count(count: usize) -> Result<(), LayoutError> {
     if count > READ_MARKS_MAX {
-        Err(LayoutError::TooMany { found: count, max: READ_MARKS_MAX })
+        Err(LayoutError::TooMany {
+            found: count,
+            max: READ_MARKS_MAX,
+        })
     } else {
         Ok(())
     }
@@ -327,7 +398,11 @@ mod tests {
 
     fn records() -> Vec<SelfRecord> {
         let conversation = ConversationId::from_bytes([1; 32]);
-        let mark = ReadMark { conversation, height: 5, index: 6 };
+        let mark = ReadMark {
+            conversation,
+            height: 5,
+            index: 6,
+        };
         let mut capability = vec![9; Access::Write.capability_bytes()];
         capability[0] = Access::Write.byte();
         vec![
@@ -343,7 +418,10 @@ mod tests {
                 mute_until_ms: 8,
             },
             SelfRecord::Read(vec![mark; READ_MARKS_MAX]),
-            SelfRecord::Draft { conversation, text: DraftText("unsent".to_owned()) },
+            SelfRecord::Draft {
+                conversation,
+                text: DraftText("unsent".to_owned()),
+            },
             SelfRecord::Contact {
                 key: PublicKey::from_bytes([2; 32]),
                 state: ContactState::Blocked,
@@ -354,7 +432,10 @@ mod tests {
                 name: "phone".to_owned(),
                 change: DeviceChange::Revoked,
             },
-            SelfRecord::Inbox { generation: 1, scanned_to: 2 },
+            SelfRecord::Inbox {
+                generation: 1,
+                scanned_to: 2,
+            },
             SelfRecord::Own {
                 conversation,
                 writer: WriterChainId {
@@ -371,7 +452,10 @@ mod tests {
         for record in records() {
             let content = Content::Record(record);
             let body = content.encode().expect("encodes");
-            assert_eq!(Content::decode(content.code(), &body).as_ref(), Ok(&content));
+            assert_eq!(
+                Content::decode(content.code(), &body).as_ref(),
+                Ok(&content)
+            );
             for len in 0..body.len() {
                 assert!(Content::decode(content.code(), &body[..len]).is_err());
             }
@@ -396,7 +480,9 @@ mod tests {
             let refused = Content::decode(code, &body);
             assert!(matches!(
                 refused,
-                Err(Refusal::Layout(LayoutError::UnknownValue { .. } | LayoutError::TooMany { .. }))
+                Err(Refusal::Layout(
+                    LayoutError::UnknownValue { .. } | LayoutError::TooMany { .. }
+                ))
             ));
         }
     }

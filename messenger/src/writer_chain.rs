@@ -49,7 +49,10 @@ impl ChainKey {
 
     /// `ck_{n+1}`.
     pub(crate) fn next(&self) -> Self {
-        Self(Secret32::from_bytes(derive(context::RATCHET, &[self.expose()])))
+        Self(Secret32::from_bytes(derive(
+            context::RATCHET,
+            &[self.expose()],
+        )))
     }
 
     pub(crate) const fn expose(&self) -> &[u8; 32] {
@@ -97,7 +100,11 @@ impl Ratchet {
         }
         let index = usize::try_from(number.get()).expect("a message number fits the address space");
         while self.keys.len() <= index {
-            let next = self.keys.last().expect("a ratchet begins with its first key").next();
+            let next = self
+                .keys
+                .last()
+                .expect("a ratchet begins with its first key")
+                .next();
             self.keys.push(next);
         }
         self.keys.get(index)
@@ -114,14 +121,22 @@ pub(crate) struct KeyBase {
 impl KeyBase {
     /// `lift(W)`, for message 0.
     pub(crate) fn of_start(writers: &PublicKey) -> Option<Self> {
-        Some(Self { writers: *writers, point: scalar::lift(writers)? })
+        Some(Self {
+            writers: *writers,
+            point: scalar::lift(writers)?,
+        })
     }
 
     /// `lift(W) + lift(S)`, for the messages after the one that announced `S`; nothing if `S` is
     /// not a key.
     pub(crate) fn after_start(writers: &PublicKey, announced: &PublicKey) -> Option<Self> {
-        let point = scalar::lift(writers)?.combine(&scalar::lift(announced)?).ok()?;
-        Some(Self { writers: *writers, point })
+        let point = scalar::lift(writers)?
+            .combine(&scalar::lift(announced)?)
+            .ok()?;
+        Some(Self {
+            writers: *writers,
+            point,
+        })
     }
 
     /// `otk_n = x(P_n)`, or nothing for a number that is skipped.
@@ -167,7 +182,11 @@ mod tests {
     use crate::keys::{ConversationRoot, conversation_id};
 
     fn writer() -> WriterChainId {
-        WriterChainId { epoch: KeyEpoch::new(0), slot: Slot::new(3), generation: Generation::new(1) }
+        WriterChainId {
+            epoch: KeyEpoch::new(0),
+            slot: Slot::new(3),
+            generation: Generation::new(1),
+        }
     }
 
     fn parity(secret: &Secret32) -> Parity {
@@ -179,7 +198,10 @@ mod tests {
         let mut cases = BTreeSet::new();
         for byte in 1..=12 {
             let root = ConversationRoot::from_bytes([byte; 32]);
-            let (read, write) = (root.read_key(writer().epoch), root.write_key(writer().epoch));
+            let (read, write) = (
+                root.read_key(writer().epoch),
+                root.write_key(writer().epoch),
+            );
             let conversation = conversation_id(&root.admin());
             let first = ChainKey::first(&read.slot_key(writer().slot), &conversation, &writer());
             let mut ratchet = Ratchet::new(first);
@@ -195,7 +217,9 @@ mod tests {
                 } else {
                     KeyBase::after_start(&writers, &announced)
                 };
-                let public = base.expect("on the curve").one_time_key(&key, &writer(), number);
+                let public = base
+                    .expect("on the curve")
+                    .one_time_key(&key, &writer(), number);
                 let announcer = (!is_start).then_some(&announcer);
                 let secret =
                     one_time_secret(&signing, announcer, &writers, &key, &writer(), number)
@@ -219,12 +243,29 @@ mod tests {
         let keys = [
             ChainKey::first(&slot_key, &conversation, &base),
             ChainKey::first(&slot_key, &other, &base),
-            ChainKey::first(&slot_key, &conversation, &WriterChainId { epoch: KeyEpoch::new(1), ..base }),
-            ChainKey::first(&slot_key, &conversation, &WriterChainId { slot: Slot::new(4), ..base }),
             ChainKey::first(
                 &slot_key,
                 &conversation,
-                &WriterChainId { generation: Generation::new(2), ..base },
+                &WriterChainId {
+                    epoch: KeyEpoch::new(1),
+                    ..base
+                },
+            ),
+            ChainKey::first(
+                &slot_key,
+                &conversation,
+                &WriterChainId {
+                    slot: Slot::new(4),
+                    ..base
+                },
+            ),
+            ChainKey::first(
+                &slot_key,
+                &conversation,
+                &WriterChainId {
+                    generation: Generation::new(2),
+                    ..base
+                },
             ),
         ];
         let distinct: BTreeSet<&[u8; 32]> = keys.iter().map(ChainKey::expose).collect();
@@ -234,8 +275,16 @@ mod tests {
     #[test]
     fn a_chain_ends() {
         let mut ratchet = Ratchet::new(ChainKey(Secret32::from_bytes([1; 32])));
-        assert!(ratchet.key(MessageNumber::new(CHAIN_MESSAGES_MAX - 1)).is_some());
-        assert!(ratchet.key(MessageNumber::new(CHAIN_MESSAGES_MAX)).is_none());
+        assert!(
+            ratchet
+                .key(MessageNumber::new(CHAIN_MESSAGES_MAX - 1))
+                .is_some()
+        );
+        assert!(
+            ratchet
+                .key(MessageNumber::new(CHAIN_MESSAGES_MAX))
+                .is_none()
+        );
         assert!(ratchet.key(MessageNumber::new(u32::MAX)).is_none());
     }
 }

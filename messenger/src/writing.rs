@@ -86,7 +86,10 @@ impl AuthoredPlace {
         let signature =
             signature::sign(context::TAG_AUTHOR, chain, &[&body], &pair, aux_randomness);
         pair.non_secure_erase();
-        AuthorClaim { delegation: delegation.encode(chain), signature }
+        AuthorClaim {
+            delegation: delegation.encode(chain),
+            signature,
+        }
     }
 
     /// The account behind a claim.
@@ -100,7 +103,13 @@ impl AuthoredPlace {
         delegation.check_use(Scope::POST, Some(&self.conversation), height)?;
         let session = &delegation.terms().session;
         let body = self.signed_bytes();
-        if signature::verify(context::TAG_AUTHOR, chain, &[&body], session, &claim.signature) {
+        if signature::verify(
+            context::TAG_AUTHOR,
+            chain,
+            &[&body],
+            session,
+            &claim.signature,
+        ) {
             Ok(*delegation.account())
         } else {
             Err(Refusal::ForgedAuthor)
@@ -123,7 +132,14 @@ impl OwnChain {
     pub(crate) fn new(writer: WriterChainId, secret: Secret32, started: Timestamp) -> Self {
         let announced = scalar::public_key(&secret);
         let next = MessageNumber::new(0);
-        Self { writer, secret, announced, started, next, is_retired: false }
+        Self {
+            writer,
+            secret,
+            announced,
+            started,
+            next,
+            is_retired: false,
+        }
     }
 
     fn is_spent(&self, now: Timestamp) -> bool {
@@ -146,7 +162,10 @@ impl Conversation {
 
     /// Whether a chain of ours is the one that counts at its place, in a block.
     fn is_started(&self, own: &OwnChain) -> bool {
-        let start = self.log.start(&own.writer).and_then(|start| self.log.get(&start));
+        let start = self
+            .log
+            .start(&own.writer)
+            .and_then(|start| self.log.get(&start));
         start.is_some_and(|entry| entry.place().is_some() && entry.announced == own.announced)
     }
 
@@ -161,27 +180,50 @@ impl Conversation {
             return self.next_generation(slot, first);
         }
         match self.own.last() {
+            Some(last) if !last.is_retired && !self.is_started(last) => {
+                return Err(SendError::StartNotInBlock);
+            }
             Some(last) if self.is_started(last) => {
-                self.next_generation(last.writer.slot, Generation::default())
+                let next = self.next_generation(last.writer.slot, Generation::default());
+                // Another member's gossip about our slot does not hold us up.
+                if next.is_ok() {
+                    return next;
+                }
             }
-            Some(last) if !last.is_retired => Err(SendError::StartNotInBlock),
-            _ => {
-                let slot = self.free_slot(self.keys.first_slot(), None)?;
-                Ok(WriterChainId { epoch, slot, generation: Generation::default() })
-            }
+            _ => {}
         }
+        let slot = self.free_slot(self.keys.first_slot(), None)?;
+        Ok(WriterChainId {
+            epoch,
+            slot,
+            generation: Generation::default(),
+        })
     }
 
     /// The generation after the newest one of a slot, once the start of that is in a block.
     fn next_generation(&self, slot: Slot, first: Generation) -> Result<WriterChainId, SendError> {
         let epoch = self.keys.epoch();
         let Some(newest) = self.newest_generation(slot) else {
-            return Ok(WriterChainId { epoch, slot, generation: first });
+            return Ok(WriterChainId {
+                epoch,
+                slot,
+                generation: first,
+            });
         };
-        let newest = WriterChainId { epoch, slot, generation: newest };
-        let start = self.log.start(&newest).and_then(|start| self.log.get(&start));
+        let newest = WriterChainId {
+            epoch,
+            slot,
+            generation: newest,
+        };
+        let start = self
+            .log
+            .start(&newest)
+            .and_then(|start| self.log.get(&start));
         match start.and_then(crate::log::Entry::place) {
-            Some(_) => Ok(WriterChainId { generation: newest.generation.next(), ..newest }),
+            Some(_) => Ok(WriterChainId {
+                generation: newest.generation.next(),
+                ..newest
+            }),
             None => Err(SendError::StartNotInBlock),
         }
     }
@@ -204,8 +246,9 @@ impl Conversation {
         aux_randomness: &[u8; 32],
     ) -> Result<Composed, SendError> {
         let number = MessageNumber::new(0);
-        let one_time_key =
-            self.one_time_key(&own.writer, number, None).ok_or(SendError::ReadOnly)?;
+        let one_time_key = self
+            .one_time_key(&own.writer, number, None)
+            .ok_or(SendError::ReadOnly)?;
         let place = AuthoredPlace {
             conversation: self.id(),
             writer: own.writer,
@@ -214,11 +257,17 @@ impl Conversation {
         };
         let author = device.and_then(|device| {
             let delegation = device.delegation.as_ref()?;
-            delegation.check_use(Scope::POST, Some(&place.conversation), height).ok()?;
+            delegation
+                .check_use(Scope::POST, Some(&place.conversation), height)
+                .ok()?;
             Some(place.sign(&device.session, delegation, chain, aux_randomness))
         });
         let label = device.map_or_else(String::new, |device| device.label.clone());
-        let start = ChainStart { announced: own.announced, author, device: label };
+        let start = ChainStart {
+            announced: own.announced,
+            author,
+            device: label,
+        };
         let plaintext = Plaintext {
             attention: Attention::Silent,
             sent: own.started,
@@ -253,7 +302,13 @@ impl Conversation {
             .last_of(&own.writer, &own.announced)
             .map_or(RefPrefix::NONE, |reference| reference.prefix());
         let parents = self.log.heads(PARENTS_MAX);
-        let plaintext = Plaintext { attention, sent, previous, parents, content };
+        let plaintext = Plaintext {
+            attention,
+            sent,
+            previous,
+            parents,
+            content,
+        };
         Self::composed(own, number, one_time_key, plaintext)
     }
 
@@ -266,7 +321,14 @@ impl Conversation {
         let encoded = plaintext.encode()?;
         let reference = plaintext::reference(&one_time_key, &encoded.padded());
         let (writer, announced) = (own.writer, own.announced);
-        Ok(Composed { reference, writer, number, announced, one_time_key, encoded })
+        Ok(Composed {
+            reference,
+            writer,
+            number,
+            announced,
+            one_time_key,
+            encoded,
+        })
     }
 
     /// The secret that signs message `number` of an own chain.
@@ -278,7 +340,14 @@ impl Conversation {
         let key = self.chain_key(&own.writer, number)?;
         let signing = self.keys.write_key()?.signing_secret();
         let announcer = (number != MessageNumber::new(0)).then_some(&own.secret);
-        one_time_secret(&signing, announcer, self.keys.writers(), &key, &own.writer, number)
+        one_time_secret(
+            &signing,
+            announcer,
+            self.keys.writers(),
+            &key,
+            &own.writer,
+            number,
+        )
     }
 
     /// The own chain at a place, by the key it announces.

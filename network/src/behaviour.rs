@@ -45,6 +45,9 @@ pub(crate) type Gossip = gossipsub::Behaviour<
 /// Requests and responses of one protocol.
 pub(crate) type Exchange = request_response::Behaviour<FrameCodec>;
 
+/// Lookup of peers.
+pub(crate) type Lookup = kad::Behaviour<MemoryStore>;
+
 /// Everything that runs on a connection.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
@@ -57,7 +60,7 @@ pub(crate) struct Behaviour {
     bodies: Exchange,
     mempool: Exchange,
     missing: Exchange,
-    pub(crate) lookup: Toggle<kad::Behaviour<MemoryStore>>,
+    pub(crate) lookup: Toggle<Lookup>,
     mdns: Toggle<mdns::tokio::Behaviour>,
 }
 
@@ -216,7 +219,7 @@ fn thresholds() -> PeerScoreThresholds {
     }
 }
 
-fn lookup(config: &Config, local: libp2p::PeerId) -> Result<kad::Behaviour<MemoryStore>, String> {
+fn lookup(config: &Config, local: libp2p::PeerId) -> Result<Lookup, String> {
     let mut kad = kad::Config::new(stream_protocol(protocol::lookup_name(&config.chain_id))?);
     kad.set_kbucket_inserts(kad::BucketInserts::Manual)
         .set_record_filtering(kad::StoreInserts::FilterBoth)
@@ -234,7 +237,7 @@ fn lookup(config: &Config, local: libp2p::PeerId) -> Result<kad::Behaviour<Memor
         max_provided_keys: 0,
     };
     let store = MemoryStore::with_config(local, nothing);
-    let mut lookup = kad::Behaviour::with_config(local, store, kad);
+    let mut lookup = Lookup::with_config(local, store, kad);
     let mode = if config.listen.is_empty() {
         kad::Mode::Client
     } else {

@@ -15,6 +15,7 @@
 //! Protocols and their settings ([`crate::behaviour`]); who may connect ([`crate::gate`]); whom to
 //! dial ([`crate::book`]); scores and sync (`node`).
 
+mod discovery;
 mod exchanges;
 mod outbox;
 mod peers;

@@ -253,7 +253,7 @@ impl NodeApi for Api {
     }
 
     async fn dev_kill_points(&self) -> Result<Vec<KillPoint>, RpcFailure> {
-        Ok(self.store.kill_points().map(|(name, passes)| KillPoint { name, passes }).collect())
+        Ok(self.store.kill_points().map(|(name, passes)| KillPoint { name: name.to_owned(), passes }).collect())
     }
 
     async fn chain_subscribe_heads(&self) -> Result<Subscription<Head>, RpcFailure> {

@@ -205,7 +205,7 @@ impl<L: Ledger> Node<L> {
 
     /// A peer's score.
     #[must_use]
-    pub fn score(&self, peer: &str, now: Timestamp) -> u32 {
+    pub fn points(&self, peer: &str, now: Timestamp) -> u32 {
         self.peers.score(peer, now)
     }
 

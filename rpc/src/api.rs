@@ -26,7 +26,7 @@ use crate::types::{
 
 /// Who may call a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Audience {
+pub(crate) enum Audience {
     /// Everybody: also on the public listener, where a call costs `tokens` of the caller's rate.
     Public {
         /// Price of a call.

@@ -95,6 +95,11 @@ impl Endpoint {
         if url.host().is_none() {
             return Err(bad_url(format!("{} names no host", quote(&full))));
         }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(bad_url(
+                "a URL is no place for a secret; give the cookie file".to_owned(),
+            ));
+        }
         Ok(Self { url, credential })
     }
 

@@ -40,9 +40,6 @@ use crate::types::{
 /// Any JSON text.
 pub(crate) type Json = Box<JsonRawValue>;
 
-/// Name of the method that answers with the document of all methods.
-pub(crate) const DISCOVER: &str = "rpc.discover";
-
 /// One method of the contract.
 #[derive(Debug)]
 pub(crate) struct Method {
@@ -62,17 +59,21 @@ pub(crate) struct Method {
     pub(crate) run: Run,
 }
 
+/// Asks a node for a `T`.
+pub(crate) type Ask<T> =
+    fn(Arc<dyn NodeApi>, Arguments) -> BoxFuture<'static, Result<T, RpcFailure>>;
+
 /// How a method is run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Run {
     /// Asks the node.
-    Call(fn(Arc<dyn NodeApi>, Arguments) -> BoxFuture<'static, Result<Json, RpcFailure>>),
+    Call(Ask<Json>),
     /// Opens a stream of events, ended by the method `unsubscribe`.
     Subscribe {
         /// Name of the method that ends it.
         unsubscribe: &'static str,
         /// Asks the node.
-        open: fn(Arc<dyn NodeApi>, Arguments) -> BoxFuture<'static, Result<Events, RpcFailure>>,
+        open: Ask<Events>,
     },
     /// Ends a stream by the id that opening it has answered.
     Unsubscribe,
@@ -275,7 +276,7 @@ macro_rules! define_table {
                 run: Run::Unsubscribe,
             },)*
             Method {
-                name: DISCOVER,
+                name: "rpc.discover",
                 summary: " This document.",
                 audience: READ,
                 names: &[],

@@ -90,14 +90,18 @@ impl Dispatcher {
             .get(name)
             .copied()
             .ok_or_else(|| no_such_method(name))?;
-        if let (Door::Public, Audience::Public { tokens }) = (self.door, method.audience) {
+        if let Audience::Public { tokens } = method.audience {
             self.charge(caller, tokens)?;
         }
         Ok(method)
     }
 
-    /// Takes `tokens` of the rate that a caller of the public listener has.
+    /// Takes `tokens` of the rate that a caller of the public listener has; holders of the cookie
+    /// have no rate.
     pub(crate) fn charge(&self, caller: IpAddr, tokens: u32) -> Result<(), RpcFailure> {
+        if self.door == Door::Private {
+            return Ok(());
+        }
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         rates.take(caller, tokens, now_ms).map_err(|wait| {

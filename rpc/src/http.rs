@@ -232,7 +232,7 @@ pub struct HealthServer(Serving);
 
 struct HealthDesk {
     source: Arc<dyn HealthSource>,
-    hosts: HostRule,
+    access: Access,
 }
 
 impl HealthServer {
@@ -253,7 +253,12 @@ impl HealthServer {
         } else {
             HostRule::Any
         };
-        let desk = Arc::new(HealthDesk { source, hosts });
+        let access = Access {
+            hosts,
+            origins: Vec::new(),
+            cookie: None,
+        };
+        let desk = Arc::new(HealthDesk { source, access });
         let (stopped, stop) = stop_signal();
         let router = Router::new().fallback(answer).with_state(desk);
         Ok(Self(Serving::start(listener, router, stopped, stop)))
@@ -286,12 +291,7 @@ async fn answer(
 impl HealthDesk {
     async fn answer(&self, request: &Parts) -> Response {
         const TEXT: &str = "text/plain; charset=utf-8";
-        let access = Access {
-            hosts: self.hosts.clone(),
-            origins: Vec::new(),
-            cookie: None,
-        };
-        if let Err(refusal) = access.admit_host(&request.uri, &request.headers) {
+        if let Err(refusal) = self.access.admit_host(&request.uri, &request.headers) {
             return respond(
                 refusal.status,
                 TEXT,
@@ -346,7 +346,9 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
     use std::sync::Mutex;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::AsyncWriteExt;
+
+    use crate::wire::read_all;
 
     struct Source(Mutex<Health>);
 
@@ -382,9 +384,7 @@ mod tests {
             .expect("connected");
         let request = format!("{head}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("text");
-        answer
+        read_all(&mut stream).await
     }
 
     async fn get(server: &HealthServer, path: &str) -> (String, String) {

@@ -2,20 +2,22 @@
 //! health and metrics.
 //!
 //! ```
-//! use rpc::{Cookie, Credential, Endpoint};
-//! use rpc::types::view::{BlockForm, BlockSelector};
+//! use std::sync::Arc;
 //! use rpc::types::GetBlock;
+//! use rpc::types::view::{BlockForm, BlockSelector};
+//! use rpc::{Cookie, Credential, Endpoint, NodeApi, NodeClient};
 //!
-//! // A node writes its cookie at every start; who can read the file may call.
-//! let folder = std::env::temp_dir();
-//! let endpoint = Endpoint::new("127.0.0.1:31211", Credential::File(folder.join(".cookie")))?;
-//! // let node: Arc<dyn NodeApi> = Arc::new(NodeClient::new(endpoint));
+//! // A node draws a cookie at every start; who knows it may call. Callers hold a `NodeApi` and
+//! // cannot tell a remote node, which is connected to by the first call, from an embedded one.
+//! let cookie = Cookie::new(&[7; 32]);
+//! let endpoint = Endpoint::new("127.0.0.1:31211", Credential::Cookie(cookie))?;
+//! let node: Arc<dyn NodeApi> = Arc::new(NodeClient::new(endpoint));
 //!
 //! // Parameters are JSON objects of their own; the chain's types are taken out by name.
 //! let asked: GetBlock = serde_json::from_str(r#"{"height":7,"raw":true}"#)?;
 //! assert_eq!(asked.block()?, BlockSelector::Height(chain::Height::new(7)));
 //! assert_eq!(asked.form(), BlockForm::Raw);
-//! # let _ = (endpoint, Cookie::new(&[7; 32]));
+//! # drop(node);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -50,6 +52,8 @@ pub mod server;
 pub mod subscription;
 pub mod types;
 mod websocket;
+#[cfg(test)]
+mod wire;
 
 pub use api::NodeApi;
 pub use client::{Credential, Endpoint, NodeClient};

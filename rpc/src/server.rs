@@ -222,6 +222,7 @@ impl Desk {
     }
 
     async fn answer_post(&self, peer: &Peer, request: Request) -> Result<Response, Refusal> {
+        self.charge_for_request(peer)?;
         if claimed_length(request.headers()).is_some_and(|length| length > self.body_bytes_max) {
             return Err(self.too_large());
         }
@@ -248,6 +249,7 @@ impl Desk {
     }
 
     async fn open_websocket(&self, peer: &Peer, request: Request) -> Result<Response, Refusal> {
+        self.charge_for_request(peer)?;
         let caller = peer.address.ip();
         let dispatcher = Arc::clone(&self.dispatcher);
         let gate = RpcServiceBuilder::new()
@@ -269,6 +271,16 @@ impl Desk {
                 "a WebSocket needs Sec-WebSocket-Key and Sec-WebSocket-Version 13",
             )),
         }
+    }
+
+    /// On the public listener a request has a price of its own, also one that turns out garbage.
+    fn charge_for_request(&self, peer: &Peer) -> Result<(), Refusal> {
+        self.dispatcher
+            .charge(peer.address.ip(), 1)
+            .map_err(|failure| Refusal {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                failure,
+            })
     }
 
     fn too_large(&self) -> Refusal {

@@ -16,7 +16,6 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use jsonrpsee::core::server::SubscriptionCloseResponse;
 use jsonrpsee::core::{JsonRawValue, SubscriptionError, to_json_raw_value};
 use jsonrpsee::server::middleware::rpc::{
@@ -29,8 +28,7 @@ use jsonrpsee::types::error::TOO_MANY_SUBSCRIPTIONS_CODE;
 use jsonrpsee::types::{ErrorObjectOwned, Id, Params, Request};
 use tokio::sync::Semaphore;
 
-use crate::api::NodeApi;
-use crate::contract::{Arguments, Events, Method, Run};
+use crate::contract::{Arguments, Ask, Events, Method, Run};
 use crate::dispatch::{
     Dispatcher, Nesting, check_params_depth, needs_websocket, response_too_large,
 };
@@ -159,7 +157,7 @@ impl RpcServiceT for Gate {
         &self,
         _: Notification<'a>,
     ) -> impl Future<Output = MethodResponse> + Send + 'a {
-        async { MethodResponse::notification() }
+        std::future::ready(MethodResponse::notification())
     }
 }
 
@@ -202,12 +200,10 @@ pub(crate) fn streams(dispatcher: &Arc<Dispatcher>) -> RpcModule<Dispatcher> {
     module
 }
 
-type Open = fn(Arc<dyn NodeApi>, Arguments) -> BoxFuture<'static, Result<Events, RpcFailure>>;
-
 /// Opens a stream at the node and passes its events on until one side ends it.
 async fn serve_stream(
     method: &'static Method,
-    open: Open,
+    open: Ask<Events>,
     params: Params<'static>,
     pending: PendingSubscriptionSink,
     dispatcher: Arc<Dispatcher>,

@@ -11,24 +11,21 @@
 //! docs/spec/13-storage.md §5
 //!
 //! # Not here
-//! Whether a block is valid, what it changes (`consensus`); which block is next (`node::engine`).
+//! Side branches ([`crate::blocks`]); whether a block is valid and what it changes (`consensus`).
 
 use std::collections::BTreeSet;
 
 use chain::units::RateEpoch;
-use chain::{Block, BlockId, Body, Header, Height, PublicKey, codec};
-use consensus::difficulty::{Target, Work};
-use consensus::fork_choice::Fault;
+use chain::{Block, BlockId, Body, Height, PublicKey, codec};
 use consensus::{AppliedBlock, StateDiff};
 
+use crate::blocks;
 use crate::contents::{self, Contents};
-use crate::database::{Batch, Sync};
+use crate::database::Batch;
 use crate::error::StoreError;
 use crate::kill;
-use crate::pending::PendingId;
-use crate::schema::{
-    self, BodyState, Faults, Location, META_TIP, StoredHeader, Table, Tip, block_key, height_key,
-};
+use crate::pending::{self, PendingId};
+use crate::schema::{self, Location, META_TIP, Table, Tip, block_key, height_key};
 use crate::store::{Purpose, Store};
 use crate::undo::{self, Blob, Closed, SeenChange, UndoRecord, Waited};
 use crate::view::View;
@@ -45,7 +42,7 @@ impl Store {
         let tip = next_tip(view.tip(), applied)?;
         let contents = Contents::of_applied(applied)?;
         let mut batch = self.database.batch();
-        put_body(&mut batch, &view, applied.id(), applied.block())?;
+        blocks::put_body(&mut batch, &view, applied.id(), applied.block())?;
         batch.put(Table::Chain, &height_key(tip.height), applied.id());
         put_state(&mut batch, applied.diff());
         let seen = SeenChange::of(applied.diff(), applied.undo())?;
@@ -65,7 +62,7 @@ impl Store {
         drop(view);
 
         self.kill_points.pass(kill::COMMIT_BEFORE_WRITE);
-        self.write_block(&mut writer, batch, Purpose::Work)?;
+        self.write_tip(&mut writer, batch, Purpose::Work)?;
         self.kill_points.pass(kill::COMMIT_AFTER_WRITE);
         self.pending_shrank(waited.bytes);
         self.check_tip(&tip)
@@ -111,95 +108,11 @@ impl Store {
         drop(view);
 
         self.kill_points.pass(kill::DISCONNECT_BEFORE_WRITE);
-        self.write_block(&mut writer, batch, Purpose::Relief)?;
+        self.write_tip(&mut writer, batch, Purpose::Relief)?;
         self.kill_points.pass(kill::DISCONNECT_AFTER_WRITE);
         self.pending_grew(bytes);
         self.check_tip(&parent)?;
         Ok(block)
-    }
-
-    /// Keeps headers that were checked; those already known keep their bodies and marks.
-    ///
-    /// # Errors
-    /// [`StoreError::Full`] and the disk's other refusals.
-    pub fn put_headers(&self, headers: &[Header]) -> Result<(), StoreError> {
-        let _writer = self.writer();
-        let view = self.view()?;
-        let mut batch = self.database.batch();
-        for header in headers {
-            if !view.knows(&header.id())? {
-                let record = StoredHeader {
-                    header: *header,
-                    body: BodyState::Missing,
-                    faults: Faults::default(),
-                };
-                put_header(&mut batch, &header.id(), &record);
-            }
-        }
-        self.write(batch, Purpose::Work, Sync::No)
-    }
-
-    /// Keeps a block that is not on the main chain, or not yet; a second call changes nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::Full`] and the disk's other refusals.
-    pub fn put_block(&self, block: &Block) -> Result<(), StoreError> {
-        let _writer = self.writer();
-        let mut batch = self.database.batch();
-        put_body(&mut batch, &self.view()?, &block.id(), block)?;
-        self.write(batch, Purpose::Work, Sync::No)
-    }
-
-    /// Forgets a block that is not on the main chain, header and body.
-    ///
-    /// # Errors
-    /// [`StoreError::Inconsistent`] for a block of the main chain.
-    pub fn remove_side_block(&self, id: &BlockId) -> Result<(), StoreError> {
-        let _writer = self.writer();
-        let view = self.view()?;
-        let Some(StoredHeader { header, .. }) = view.header(id)? else {
-            return Ok(());
-        };
-        if view.id_at(header.height)? == Some(*id) {
-            return Err(StoreError::Inconsistent {
-                what: "a main-chain block was to be forgotten",
-            });
-        }
-        let key = block_key(header.height, id);
-        let mut batch = self.database.batch();
-        batch.delete(Table::Headers, &key);
-        batch.delete(Table::Bodies, &key);
-        batch.delete(Table::Heights, id.as_bytes());
-        self.write(batch, Purpose::Relief, Sync::No)
-    }
-
-    /// Remembers for good what is wrong with a block.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownBlock`], or the disk's refusal.
-    pub fn mark(&self, id: &BlockId, fault: Fault) -> Result<(), StoreError> {
-        self.set_fault(id, fault, true)
-    }
-
-    /// Takes back what [`Store::mark`] remembered.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownBlock`], or the disk's refusal.
-    pub fn unmark(&self, id: &BlockId, fault: Fault) -> Result<(), StoreError> {
-        self.set_fault(id, fault, false)
-    }
-
-    fn set_fault(&self, id: &BlockId, fault: Fault, is_set: bool) -> Result<(), StoreError> {
-        let _writer = self.writer();
-        let unknown = StoreError::UnknownBlock { id: *id };
-        let mut record = self.view()?.header(id)?.ok_or(unknown)?;
-        match fault {
-            Fault::Invalid => record.faults.invalid = is_set,
-            Fault::ConflictsWithFinality => record.faults.conflicts_with_finality = is_set,
-        }
-        let mut batch = self.database.batch();
-        put_header(&mut batch, id, &record);
-        self.write(batch, Purpose::Relief, Sync::Yes)
     }
 
     fn prune_undo(
@@ -229,72 +142,6 @@ impl Store {
             Err(StoreError::damaged("the tip is not the one just written"))
         }
     }
-}
-
-/// Header and body of a block, unless its body is here already; marks stay.
-fn put_body(
-    batch: &mut Batch<'_>,
-    view: &View<'_>,
-    id: &BlockId,
-    block: &Block,
-) -> Result<(), StoreError> {
-    match view.header(id)? {
-        None => put_block(batch, id, block, Faults::default()),
-        Some(StoredHeader {
-            body: BodyState::Missing,
-            faults,
-            ..
-        }) => put_block(batch, id, block, faults),
-        Some(StoredHeader {
-            body: BodyState::Stored { .. },
-            ..
-        }) => Ok(()),
-    }
-}
-
-/// Header, height and body of a block.
-pub(crate) fn put_block(
-    batch: &mut Batch<'_>,
-    id: &BlockId,
-    block: &Block,
-    faults: Faults,
-) -> Result<(), StoreError> {
-    let body = BodyState::Stored {
-        uncle_work: uncle_work(&block.body)?,
-    };
-    put_header(
-        batch,
-        id,
-        &StoredHeader {
-            header: block.header,
-            body,
-            faults,
-        },
-    );
-    batch.put(
-        Table::Bodies,
-        &block_key(block.header.height, id),
-        &block.body,
-    );
-    Ok(())
-}
-
-fn put_header(batch: &mut Batch<'_>, id: &BlockId, record: &StoredHeader) {
-    batch.put(Table::Headers, &block_key(record.header.height, id), record);
-    batch.put(Table::Heights, id.as_bytes(), &record.header.height);
-}
-
-/// Work of the uncles that a body includes.
-fn uncle_work(body: &Body) -> Result<u128, StoreError> {
-    let work = |uncle: &Header| Target::from_compact(uncle.target).map(Target::work);
-    body.aux
-        .uncles
-        .iter()
-        .try_fold(Work::ZERO, |sum, uncle| sum.checked_add(work(uncle)?))
-        .map(Work::get)
-        .ok_or(StoreError::Inconsistent {
-            what: "an uncle without a target",
-        })
 }
 
 /// The tip that `applied` leads to, if it stands on `tip`.
@@ -457,6 +304,9 @@ fn remove_waited(
         rows: Vec::new(),
         bytes: 0,
     };
+    if view.has_no_pending() {
+        return Ok(found);
+    }
     let mut remove = |id: PendingId, waited: Waited| -> Result<(), StoreError> {
         if let Some(bytes) = view.pending_len(&id)? {
             batch.delete(Table::Pending, &id.key());
@@ -506,7 +356,7 @@ fn restore_waited(
             }
         };
         let (id, bytes) = row.ok_or_else(|| StoreError::damaged("undo names what no body has"))?;
-        restored = restored.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        restored = restored.saturating_add(pending::row_bytes(&bytes));
         batch.put_bytes(Table::Pending, &id.key(), bytes);
     }
     Ok(restored)
@@ -528,7 +378,7 @@ fn index(
             &schema::index_key(id.as_bytes(), location),
         );
     }
-    for (index, id) in contents.envelopes.iter().enumerate() {
+    for (index, id) in contents.messages.iter().enumerate() {
         let location = Location {
             height,
             position: contents::position(index)?,

@@ -9,7 +9,7 @@
 //! # Not here
 //! Whether any of it is valid: `consensus` has checked it before it comes here.
 
-use chain::hash::{TxId, WireId};
+use chain::hash::{MessageId, TxId, WireId};
 use chain::units::RateEpoch;
 use chain::{Body, Envelope, EnvelopeBytes, PublicKey, Transaction};
 use consensus::AppliedBlock;
@@ -26,6 +26,8 @@ pub(crate) struct Contents {
     pub transactions: Vec<TxId>,
     /// Wire ids of the envelopes.
     pub envelopes: Vec<WireId>,
+    /// Message ids of the envelopes: what the index names them by.
+    pub messages: Vec<MessageId>,
     /// Rate epoch and one-time key of each envelope.
     pub seen: Vec<SeenRow>,
 }
@@ -41,6 +43,7 @@ impl Contents {
         for bytes in &body.envelopes {
             let envelope = parse(bytes)?;
             contents.envelopes.push(envelope.wid());
+            contents.messages.push(envelope.mid());
             contents
                 .seen
                 .push((envelope.rate_epoch, envelope.one_time_key));
@@ -53,6 +56,7 @@ impl Contents {
         Ok(Self {
             transactions: applied.transaction_ids().to_vec(),
             envelopes: applied.wire_ids().to_vec(),
+            messages: applied.message_ids().to_vec(),
             seen: seen_rows(&applied.block().body)?,
         })
     }

@@ -27,7 +27,7 @@ use crate::schema::Table;
 
 /// Cache of blocks, filters and indexes (bytes): the tree's upper levels and the seen keys of a
 /// window fit; a node must stay below 300 MB with ten million messages.
-pub const CACHE_BYTES: usize = 64 << 20;
+pub(crate) const CACHE_BYTES: usize = 64 << 20;
 /// All write buffers together (bytes): about a minute of full blocks; replayed in well under the
 /// five seconds that a restart may take.
 const BUFFERS_BYTES: usize = 64 << 20;
@@ -48,21 +48,20 @@ const SYNC_STEP_BYTES: u64 = 1 << 20;
 /// Lines about a replayed log that are kept for the report.
 const DROPPED_LINES_MAX: usize = 16;
 
-/// Whether a write waits for the disk.
+/// What a write survives when it returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sync {
-    /// It returns when a power cut can no longer undo it.
-    Yes,
-    /// It returns when a kill can no longer undo it.
-    No,
+    /// A power cut: it waited for the disk.
+    Durable,
+    /// A kill: it is in the log.
+    Logged,
+    /// Nothing yet: it is in a write buffer alone.
+    Buffered,
 }
 
 /// The open database.
 #[derive(Debug)]
-pub(crate) struct Database {
-    db: DB,
-    tables: Vec<&'static str>,
-}
+pub(crate) struct Database(DB);
 
 /// Lines in which the database says what it could not replay.
 #[derive(Clone, Debug, Default)]
@@ -114,19 +113,15 @@ impl Database {
         );
         let db = DB::open_cf_descriptors(&options, path, tables.into_iter().chain([default]))
             .map_err(|error| opening_error(&error))?;
-        Ok(Self {
-            db,
-            tables: Table::ALL.map(Table::name).to_vec(),
-        })
+        Ok(Self(db))
     }
 
     pub(crate) fn db(&self) -> &DB {
-        &self.db
+        &self.0
     }
 
     pub(crate) fn table(&self, table: Table) -> &ColumnFamily {
-        debug_assert!(self.tables.contains(&table.name()));
-        self.db
+        self.0
             .cf_handle(table.name())
             .expect("every table is opened with the database")
     }
@@ -141,15 +136,16 @@ impl Database {
     /// Writes the batch: all of it or nothing.
     pub(crate) fn write(&self, batch: WriteBatch, sync: Sync) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
-        options.set_sync(sync == Sync::Yes);
-        self.db
+        options.set_sync(sync == Sync::Durable);
+        options.disable_wal(sync == Sync::Buffered);
+        self.0
             .write_opt(batch, &options)
             .map_err(|error| database_error(&error))
     }
 
     /// Makes everything written so far durable.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
-        self.db
+        self.0
             .flush_wal(true)
             .map_err(|error| database_error(&error))
     }
@@ -159,7 +155,7 @@ impl Database {
         let tables: Vec<_> = Table::ALL.iter().map(|table| self.table(*table)).collect();
         let mut options = rocksdb::FlushOptions::default();
         options.set_wait(true);
-        self.db
+        self.0
             .flush_cfs_opt(&tables, &options)
             .map_err(|error| database_error(&error))
     }

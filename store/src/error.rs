@@ -187,7 +187,7 @@ impl StoreError {
     }
 
     /// The system's refusal to do `action` on `path`.
-    pub(crate) fn io(action: &'static str, path: &std::path::Path, error: &std::io::Error) -> Self {
+    pub fn io(action: &'static str, path: &std::path::Path, error: &std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::StorageFull {
             return Self::Full {
                 free_bytes: None,

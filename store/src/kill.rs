@@ -1,7 +1,7 @@
 //! Kill points: places where a test may end the process as a power cut would.
 //!
 //! # Invariants
-//! * Unarmed, a pass does nothing; armed, the process aborts at the n-th pass without unwinding.
+//! * Unarmed, a pass is counted; armed, the process aborts at the n-th pass without unwinding.
 //! * Only the private networks can arm one.
 //!
 //! # Spec
@@ -58,21 +58,34 @@ pub const POINTS: [&str; 12] = [
     VAULT_BEFORE_RENAME,
 ];
 
-/// At most one armed kill point; clones share the count.
-#[derive(Clone, Debug, Default)]
-pub struct KillPoints(Option<Arc<Armed>>);
+/// Counts the passes of every point, and at most one of them ends the process. Clones share both.
+#[derive(Clone, Debug)]
+pub struct KillPoints {
+    points: Arc<[Point]>,
+    /// Index of the armed point and the pass that it waits for.
+    armed: Option<(usize, u64)>,
+}
 
 #[derive(Debug)]
-struct Armed {
-    point: &'static str,
-    passes_left: AtomicU64,
+struct Point {
+    name: &'static str,
+    passes: AtomicU64,
+}
+
+impl Default for KillPoints {
+    fn default() -> Self {
+        Self::none()
+    }
 }
 
 impl KillPoints {
-    /// Nothing armed.
+    /// Nothing armed; counts the points of this crate.
     #[must_use]
-    pub const fn none() -> Self {
-        Self(None)
+    pub fn none() -> Self {
+        Self {
+            points: points(&POINTS),
+            armed: None,
+        }
     }
 
     /// Arms `point:n`, where `point` is one of `known`: [`POINTS`] and those of other crates.
@@ -87,35 +100,52 @@ impl KillPoints {
         if !matches!(network, Network::Dev | Network::Regtest) {
             return Err(KillPointError::Network { network });
         }
-        let (name, passes) = text.rsplit_once(':').ok_or(KillPointError::Syntax)?;
-        let passes: u64 = passes.parse().map_err(|_| KillPointError::Syntax)?;
-        if passes == 0 {
+        let (name, pass) = text.rsplit_once(':').ok_or(KillPointError::Syntax)?;
+        let pass: u64 = pass.parse().map_err(|_| KillPointError::Syntax)?;
+        if pass == 0 {
             return Err(KillPointError::Syntax);
         }
         let unknown = || KillPointError::Unknown {
             point: name.to_owned(),
         };
-        let point = known
+        let index = known
             .iter()
-            .find(|point| **point == name)
+            .position(|known| *known == name)
             .ok_or_else(unknown)?;
-        Ok(Self(Some(Arc::new(Armed {
-            point,
-            passes_left: AtomicU64::new(passes),
-        }))))
+        Ok(Self {
+            points: points(known),
+            armed: Some((index, pass)),
+        })
     }
 
-    /// Ends the process if this is the pass that was asked for.
-    pub fn pass(&self, point: &'static str) {
-        let Some(armed) = &self.0 else { return };
-        if armed.point != point {
+    /// Counts a pass, and ends the process if it is the one that was asked for.
+    pub fn pass(&self, name: &'static str) {
+        let Some(index) = self.points.iter().position(|point| point.name == name) else {
             return;
-        }
-        if armed.passes_left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            tracing::error!(point, "kill point reached");
+        };
+        let before = self.points[index].passes.fetch_add(1, Ordering::Relaxed);
+        if self.armed == Some((index, before.saturating_add(1))) {
+            tracing::error!(point = name, "kill point reached");
             std::process::abort();
         }
     }
+
+    /// Every point and how often it was passed.
+    pub fn passes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.points
+            .iter()
+            .map(|point| (point.name, point.passes.load(Ordering::Relaxed)))
+    }
+}
+
+fn points(names: &[&'static str]) -> Arc<[Point]> {
+    names
+        .iter()
+        .map(|name| Point {
+            name,
+            passes: AtomicU64::new(0),
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -156,10 +186,17 @@ mod tests {
     }
 
     #[test]
-    fn passes_of_other_points_and_earlier_passes_do_nothing() {
-        KillPoints::none().pass(OPEN_LOCKED);
+    fn passes_are_counted_and_only_the_armed_one_ends_the_process() {
         let armed = KillPoints::parse("store.open.locked:2", Network::Dev, &POINTS).expect("known");
-        armed.pass(COMMIT_BEFORE_WRITE);
-        armed.pass(OPEN_LOCKED);
+        for points in [KillPoints::none(), armed] {
+            let shared = points.clone();
+            shared.pass(COMMIT_BEFORE_WRITE);
+            shared.pass(COMMIT_BEFORE_WRITE);
+            shared.pass(OPEN_LOCKED);
+            shared.pass("another crate's");
+            let passed: Vec<_> = points.passes().filter(|(_, passes)| *passes > 0).collect();
+            assert_eq!(passed, [(OPEN_LOCKED, 1), (COMMIT_BEFORE_WRITE, 2)]);
+            assert_eq!(points.passes().count(), POINTS.len());
+        }
     }
 }

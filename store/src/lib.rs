@@ -31,7 +31,8 @@
 
 #![forbid(unsafe_code)]
 
-pub mod commit;
+mod blocks;
+mod commit;
 mod contents;
 mod database;
 pub mod error;
@@ -43,13 +44,13 @@ pub mod pending;
 mod record;
 pub mod schema;
 pub mod space;
-pub mod store;
+mod store;
 #[cfg(test)]
 mod testing;
 mod undo;
 pub mod vault;
-pub mod verify;
-pub mod view;
+mod verify;
+mod view;
 
 pub use error::{KillPointError, StoreError};
 pub use file::write_atomically;

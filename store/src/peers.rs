@@ -132,7 +132,7 @@ impl Store {
         {
             batch.delete(Table::Bans, subject.as_bytes());
         }
-        self.write(batch, Purpose::Relief, Sync::No)
+        self.write(batch, Purpose::Relief, Sync::Logged)
     }
 
     fn put_bounded<T: chain::codec::Encode + Clone>(
@@ -162,14 +162,14 @@ impl Store {
         for (_, name) in by_worth.into_iter().take(surplus) {
             batch.delete(table, name.as_bytes());
         }
-        self.write(batch, Purpose::Relief, Sync::No)
+        self.write(batch, Purpose::Relief, Sync::Logged)
     }
 
     fn remove_name(&self, table: Table, name: &str) -> Result<(), StoreError> {
         let _writer = self.writer();
         let mut batch = self.database.batch();
         batch.delete(table, name.as_bytes());
-        self.write(batch, Purpose::Relief, Sync::No)
+        self.write(batch, Purpose::Relief, Sync::Logged)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! * A `durable` acknowledgement follows a write that waited for the disk.
-//! * The payloads together stay below [`PENDING_BYTES_MAX`].
+//! * All rows together stay below [`PENDING_BYTES_MAX`].
 //! * A row goes when its thing is included, comes back when that block is disconnected
 //!   ([`crate::commit`]), and goes for good when the mempool says so.
 //!
@@ -29,6 +29,8 @@ use crate::view::View;
 
 /// Most bytes of durable submissions: as many as a mempool may hold, two minutes of full blocks.
 pub const PENDING_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of a row's key.
+const KEY_BYTES: u64 = 33;
 /// Submissions that may wait for the next group; beyond it a sender is told to come back.
 pub const GROUP_QUEUE_MAX: usize = 4_096;
 /// Submissions in one group: bounds the batch and so the wait of the first in it.
@@ -75,7 +77,7 @@ impl Store {
         let mut grown = 0u64;
         for row in rows {
             if view.pending_len(&row.id)?.is_none() {
-                grown = grown.saturating_add(len(&row.bytes));
+                grown = grown.saturating_add(row_bytes(&row.bytes));
             }
             batch.put_bytes(Table::Pending, &row.id.key(), row.bytes.clone());
         }
@@ -86,7 +88,7 @@ impl Store {
             });
         }
         self.kill_points.pass(kill::PENDING_BEFORE_WRITE);
-        self.write(batch, Purpose::Work, Sync::Yes)?;
+        self.write(batch, Purpose::Work, Sync::Durable)?;
         self.pending_grew(grown);
         self.kill_points.pass(kill::PENDING_AFTER_WRITE);
         Ok(())
@@ -108,7 +110,7 @@ impl Store {
                 shrunk = shrunk.saturating_add(bytes);
             }
         }
-        self.write(batch, Purpose::Relief, Sync::No)?;
+        self.write(batch, Purpose::Relief, Sync::Logged)?;
         self.pending_shrank(shrunk);
         Ok(())
     }
@@ -134,22 +136,31 @@ impl View<'_> {
         })
     }
 
-    /// Bytes of a durable submission.
+    /// Whether there is no durable submission: most blocks need not look for theirs then.
+    pub(crate) fn has_no_pending(&self) -> bool {
+        self.store().pending_bytes.load(Ordering::Relaxed) == 0
+    }
+
+    /// Bytes of a durable submission's row.
     pub(crate) fn pending_len(&self, id: &PendingId) -> Result<Option<u64>, StoreError> {
         Ok(self
             .bytes(Table::Pending, &id.key())?
-            .map(|bytes| len(&bytes)))
+            .map(|bytes| row_bytes(&bytes)))
     }
 
     /// Bytes of all of them.
     pub(crate) fn pending_bytes(&self) -> Result<u64, StoreError> {
-        self.pending()
-            .try_fold(0u64, |sum, row| Ok(sum.saturating_add(len(&row?.bytes))))
+        self.pending().try_fold(0u64, |sum, row| {
+            Ok(sum.saturating_add(row_bytes(&row?.bytes)))
+        })
     }
 }
 
-fn len(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+/// Bytes that a row counts: its key and its payload.
+pub(crate) fn row_bytes(payload: &[u8]) -> u64 {
+    u64::try_from(payload.len())
+        .unwrap_or(u64::MAX)
+        .saturating_add(KEY_BYTES)
 }
 
 /// Called once, with what became of a submission.

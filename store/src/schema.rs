@@ -12,7 +12,7 @@
 //! | nodes | encoded node key | encoded node | tree of the state after the tip |
 //! | seen | rate epoch, one-time key | none | includable rate epochs |
 //! | transactions | `TxId` prefix, height, position | none | main chain |
-//! | envelopes | `wid` prefix, height, position | none | main chain |
+//! | envelopes | `mid` prefix, height, position | none | main chain |
 //! | pending | kind, id | the thing's bytes | durable submissions |
 //! | peers | address | [`crate::peers::PeerRow`] | at most `peers::PEERS_MAX` |
 //! | bans | subject | [`crate::peers::BanRow`] | at most `peers::BANS_MAX` |

@@ -21,7 +21,7 @@ use chain::{Block, Height};
 use consensus::state::tree::EMPTY_ROOT;
 use genesis::Params;
 
-use crate::commit;
+use crate::blocks;
 use crate::database::{Batch, CACHE_BYTES, Database, Dropped, Mode, Sync};
 use crate::error::StoreError;
 use crate::file;
@@ -44,6 +44,11 @@ pub enum Durability {
         /// Blocks between two waits for the disk; at least 1.
         blocks: u32,
     },
+    /// Whenever the write buffers are full, for an import of history: blocks skip the log. A kill,
+    /// too, loses what was not flushed (at most the write buffers, 64 MiB), and what remains stands
+    /// between two blocks. Safe under the same condition; submissions are still durable when they
+    /// are acknowledged.
+    Buffered,
 }
 
 /// What a store is opened with.
@@ -192,6 +197,11 @@ impl Store {
         &self.recovery
     }
 
+    /// Every kill point and how often it was passed.
+    pub fn kill_points(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.kill_points.passes()
+    }
+
     /// One moment of the store.
     ///
     /// # Errors
@@ -200,16 +210,21 @@ impl Store {
         View::new(self)
     }
 
-    /// Changes when blocks become durable; back to [`Durability::EachBlock`] waits for the disk.
+    /// Changes when blocks become durable. Those connected so far are when this returns.
     ///
     /// # Errors
-    /// The disk's refusal; the new rule holds then, too.
+    /// The disk's refusal; the old rule holds on then.
     pub fn set_durability(&self, durability: Durability) -> Result<(), StoreError> {
         let mut writer = self.writer();
-        writer.durability = durability;
-        if std::mem::take(&mut writer.unsynced_blocks) > 0 {
-            self.database.sync()?;
+        // What is logged from now on must not stand on what is in no log.
+        match writer.durability {
+            Durability::Buffered => self.database.flush()?,
+            Durability::EachBlock | Durability::Grouped { .. } => self.database.sync()?,
         }
+        *writer = Writer {
+            durability,
+            unsynced_blocks: 0,
+        };
         Ok(())
     }
 
@@ -226,16 +241,17 @@ impl Store {
         DiskState::Ok
     }
 
-    /// Makes everything durable and empties the log, so that the next start has nothing to replay.
+    /// Makes everything durable and empties the log, so that the next start has next to nothing to
+    /// replay.
     /// Call it last.
     ///
     /// # Errors
     /// The disk's refusal; nothing acknowledged is lost by it.
     pub fn close(&self) -> Result<(), StoreError> {
         let mut writer = self.writer();
-        self.mark_stop(Stop::Clean)?;
+        self.database.flush()?;
         writer.unsynced_blocks = 0;
-        self.database.flush()
+        self.mark_stop(Stop::Clean)
     }
 
     /// Rewrites all tables in their final form; for measuring.
@@ -255,27 +271,41 @@ impl Store {
     }
 
     /// Writes a batch that moves the tip, under the durability in force.
-    pub(crate) fn write_block(
+    pub(crate) fn write_tip(
         &self,
         writer: &mut Writer,
         batch: Batch<'_>,
         purpose: Purpose,
     ) -> Result<(), StoreError> {
+        let unsynced_blocks = writer.unsynced_blocks.saturating_add(1);
         let sync = match writer.durability {
-            Durability::EachBlock => Sync::Yes,
-            Durability::Grouped { blocks }
-                if writer.unsynced_blocks.saturating_add(1) >= blocks =>
-            {
-                Sync::Yes
-            }
-            Durability::Grouped { .. } => Sync::No,
+            Durability::Grouped { blocks } if unsynced_blocks < blocks => Sync::Logged,
+            _ => Sync::Durable,
         };
-        self.write(batch, purpose, sync)?;
-        writer.unsynced_blocks = match sync {
-            Sync::Yes => 0,
-            Sync::No => writer.unsynced_blocks.saturating_add(1),
+        self.write_chain(writer, batch, purpose, sync)?;
+        writer.unsynced_blocks = if sync == Sync::Durable {
+            0
+        } else {
+            unsynced_blocks
         };
         Ok(())
+    }
+
+    /// Writes a batch to the chain's tables. They are all in the log or none is, or else a replay
+    /// would find halves.
+    pub(crate) fn write_chain(
+        &self,
+        writer: &Writer,
+        batch: Batch<'_>,
+        purpose: Purpose,
+        sync: Sync,
+    ) -> Result<(), StoreError> {
+        let is_buffered = writer.durability == Durability::Buffered;
+        self.write(
+            batch,
+            purpose,
+            if is_buffered { Sync::Buffered } else { sync },
+        )
     }
 
     /// Writes a batch, if there is room for it.
@@ -299,7 +329,7 @@ impl Store {
     fn mark_stop(&self, stop: Stop) -> Result<(), StoreError> {
         let mut batch = self.database.batch();
         batch.put(Table::Meta, META_STOP, &stop);
-        self.write(batch, Purpose::Relief, Sync::Yes)
+        self.write(batch, Purpose::Relief, Sync::Durable)
     }
 }
 
@@ -322,7 +352,7 @@ fn create(folder: &Path, params: &Params, options: &Options) -> Result<(), Store
         &Dropped::default(),
     )?;
     let batch = genesis_batch(&database, &params.genesis(), stamp)?;
-    database.write(batch.into_inner(), Sync::Yes)?;
+    database.write(batch.into_inner(), Sync::Durable)?;
     database.flush()?;
     drop(database);
     options.kill_points.pass(kill::OPEN_CREATED);
@@ -351,7 +381,7 @@ fn genesis_batch<'d>(
         },
     );
     batch.put(Table::Chain, &schema::height_key(height), &id);
-    commit::put_block(&mut batch, &id, genesis, Faults::default())?;
+    blocks::put_block(&mut batch, &id, genesis, Faults::default())?;
     Ok(batch)
 }
 

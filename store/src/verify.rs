@@ -172,9 +172,9 @@ impl View<'_> {
                 .collect()
         } else {
             contents
-                .envelopes
+                .messages
                 .iter()
-                .map(chain::WireId::as_bytes)
+                .map(chain::MessageId::as_bytes)
                 .collect()
         };
         for (index, id) in ids.iter().enumerate() {
@@ -244,7 +244,7 @@ impl View<'_> {
     /// The way back from each of the last blocks, and no other.
     fn verify_undo(&self) -> Result<(), StoreError> {
         let tip = self.tip().height.get();
-        let kept = self.undo_blocks().min(tip);
+        let kept = self.store().undo_blocks.min(tip);
         for height in (tip - kept + 1..=tip).map(Height::new) {
             let id = self.id_at(height)?.unwrap_or_default();
             let undo: Option<UndoRecord> = self.undo(height, &id)?;

@@ -17,8 +17,8 @@ use std::ops::Range;
 use chain::codec::Decode;
 use chain::units::RateEpoch;
 use chain::{
-    Block, BlockId, Body, EnvelopeBytes, Hash32, Header, Height, PublicKey, Transaction, TxId,
-    WireId,
+    Block, BlockId, Body, EnvelopeBytes, Hash32, Header, Height, MessageId, PublicKey, Transaction,
+    TxId,
 };
 use consensus::{StateKey, StateView, ViewError};
 use genesis::Params;
@@ -217,10 +217,13 @@ impl<'s> View<'s> {
     ///
     /// # Errors
     /// As [`View::id_at`].
-    pub fn envelope(&self, id: &WireId) -> Result<Option<(Location, EnvelopeBytes)>, StoreError> {
+    pub fn envelope(
+        &self,
+        id: &MessageId,
+    ) -> Result<Option<(Location, EnvelopeBytes)>, StoreError> {
         self.find(Table::Envelopes, id.as_bytes(), |body, position| {
             let found = body.envelopes.get(position)?;
-            (found.parse().ok()?.wid() == *id).then(|| found.clone())
+            (found.parse().ok()?.mid() == *id).then(|| found.clone())
         })
     }
 
@@ -257,9 +260,9 @@ impl<'s> View<'s> {
         consensus::state::state_hash(self, self.params())
     }
 
-    /// Undo records that the store keeps.
-    pub(crate) fn undo_blocks(&self) -> u64 {
-        self.store.undo_blocks
+    /// The store that it is a moment of.
+    pub(crate) fn store(&self) -> &'s Store {
+        self.store
     }
 
     /// How the run before ended.

@@ -52,7 +52,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Kill),
         1 => Just(Step::Close),
     ];
-    prop::collection::vec(step, 1..50)
+    prop::collection::vec(step, 1..40)
 }
 
 struct Twins {
@@ -189,7 +189,7 @@ impl Twins {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn the_store_and_a_state_in_memory_agree_after_every_step(steps in steps()) {

@@ -21,6 +21,13 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+# The second implementation of the encodings.
+sys.path.insert(0, str(ROOT / "chain" / "vectors"))
+
+import bech32m  # noqa: E402
+
+# An account on regtest whose key nobody has: twenty bytes of 7.
+NOBODY = bech32m.encode("rx3c", bytes([7]) * 20)
 # How long a process may take to be ready, or to stop, in seconds: a loaded machine is slow.
 PATIENCE_S = 60
 
@@ -37,6 +44,14 @@ class RpcError(Exception):
         self.code = error.get("code")
         self.message = error.get("message")
         self.data = error.get("data") or {}
+
+
+def environment(*more):
+    """This process' environment without our own variables (the program refuses unknown ones)."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("X3C_")}
+    for part in more:
+        clean.update(part or {})
+    return clean
 
 
 def binary():
@@ -88,7 +103,7 @@ class Lab:
         """Runs the program to its end and returns (exit code, stdout, stderr)."""
         done = subprocess.run(
             [str(binary()), *map(str, arguments)], input=stdin, capture_output=True, text=True,
-            env={**os.environ, **(env or {})}, cwd=self.folder, timeout=seconds, check=False,
+            env=environment(env), cwd=self.folder, timeout=seconds, check=False,
         )
         if expect is not None and done.returncode != expect:
             words = f"{done.stdout}\n{done.stderr}"
@@ -134,7 +149,7 @@ class Node:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.lab.folder,
-                env={**os.environ, **self.env, **(env or {})},
+                env=environment(self.env, env),
             )
         self.endpoints = None
         ready = queue.Queue()
@@ -159,6 +174,11 @@ class Node:
             code = self.process.poll()
             raise AssertionError(f"{self.name} is not ready (exit code {code}): {self.tail()}")
         self.endpoints = json.loads(line)
+
+    def adopt(self):
+        """Takes the endpoints from the folder, after a start that nobody waited for."""
+        path = self.datadir / "endpoints.json"
+        self.endpoints = json.loads(path.read_text(encoding="utf-8"))
 
     def tail(self, characters=2000):
         """The end of the log."""
@@ -197,8 +217,18 @@ class Node:
         text = (self.datadir / ".cookie").read_text(encoding="utf-8").strip()
         return text.split(":", 1)[1]
 
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
     def tip(self):
         return self.rpc("chain_getTip")
+
+    def generate(self, count=1):
+        """Makes blocks at once, for nobody in particular (regtest)."""
+        return self.rpc("dev_generate", count=count, address=NOBODY)["ids"]
+
+    def height(self):
+        return self.tip()["height"]
 
     def state_hash(self):
         return self.rpc("chain_getStateHash")["state_hash"]

@@ -48,6 +48,7 @@ pub mod order;
 pub mod plan;
 pub mod secret;
 pub mod uri;
+pub mod vault_key;
 
 #[cfg(test)]
 mod testing;

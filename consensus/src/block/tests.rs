@@ -1,5 +1,6 @@
 //! One test per rule of a body by itself, the order of the rules, and the verified cache.
 
+use chain::envelope::Auth;
 use chain::evidence::{DoubleVote, FinalityConflict, SignedLink};
 use chain::finality::{FinalityGroup, FinalitySignature};
 use chain::transaction::Order;
@@ -57,7 +58,10 @@ fn votes(votes: &[(u8, u32)]) -> Aux {
         bond: BondId::new(*bond),
         ..IncludedVote::default()
     };
-    Aux { votes: votes.iter().map(vote).collect(), ..Aux::default() }
+    Aux {
+        votes: votes.iter().map(vote).collect(),
+        ..Aux::default()
+    }
 }
 
 fn group(target: u32, members: impl IntoIterator<Item = u32>) -> FinalityGroup {
@@ -66,21 +70,35 @@ fn group(target: u32, members: impl IntoIterator<Item = u32>) -> FinalityGroup {
         ..FinalitySignature::default()
     };
     let signatures = members.into_iter().map(signature).collect();
-    FinalityGroup { target: CheckpointNumber::new(target), signatures }
+    FinalityGroup {
+        target: CheckpointNumber::new(target),
+        signatures,
+    }
 }
 
 fn finality(groups: impl IntoIterator<Item = FinalityGroup>) -> Aux {
-    Aux { finality: groups.into_iter().collect(), ..Aux::default() }
+    Aux {
+        finality: groups.into_iter().collect(),
+        ..Aux::default()
+    }
 }
 
 fn evidence(evidence: impl IntoIterator<Item = Evidence>) -> Aux {
-    Aux { evidence: evidence.into_iter().collect(), ..Aux::default() }
+    Aux {
+        evidence: evidence.into_iter().collect(),
+        ..Aux::default()
+    }
 }
 
 fn double_vote(bond: u32, a: u8, b: u8) -> Evidence {
     let [block_a, block_b] = [a, b].map(|byte| BlockId::from_bytes([byte; 32]));
     let bond = BondId::new(bond);
-    Evidence::DoubleVote(DoubleVote { bond, block_a, block_b, ..DoubleVote::default() })
+    Evidence::DoubleVote(DoubleVote {
+        bond,
+        block_a,
+        block_b,
+        ..DoubleVote::default()
+    })
 }
 
 fn conflict(first: (u32, u32, u8), second: (u32, u32, u8)) -> Evidence {
@@ -91,7 +109,11 @@ fn conflict(first: (u32, u32, u8), second: (u32, u32, u8)) -> Evidence {
         signature: Signature::default(),
     };
     let (first, second) = (link(first), link(second));
-    Evidence::FinalityConflict(FinalityConflict { first, second, ..FinalityConflict::default() })
+    Evidence::FinalityConflict(FinalityConflict {
+        first,
+        second,
+        ..FinalityConflict::default()
+    })
 }
 
 #[test]
@@ -102,7 +124,10 @@ fn a_body_that_fits_its_header_passes() {
     assert_eq!(*checked.id(), block.id());
     assert_eq!(checked.height(), block.header.height);
     assert_eq!(checked.header().header(), &block.header);
-    assert_eq!((checked.transactions().len(), checked.envelopes().len()), (2, 2));
+    assert_eq!(
+        (checked.transactions().len(), checked.envelopes().len()),
+        (2, 2)
+    );
     assert_eq!(checked.body_bytes, codec::encoded_len(&block.body) as u64);
     assert_eq!(checked.verified_ids().count(), 4);
 }
@@ -120,7 +145,13 @@ fn no_body_is_larger_than_1_mib() {
     );
     large.body.envelopes = vec![huge.envelope.to_bytes(); 16];
     let found = codec::encoded_len(&large.body);
-    assert_eq!(chain.check(&large), Err(Rule::BodySize { max: 1 << 20, found }));
+    assert_eq!(
+        chain.check(&large),
+        Err(Rule::BodySize {
+            max: 1 << 20,
+            found
+        })
+    );
     large.body.envelopes.pop();
     assert_eq!(chain.check(&large), Err(Rule::EnvelopeRoot));
 }
@@ -131,7 +162,13 @@ fn no_aux_section_is_larger_than_64_kib() {
     let mut large = block(&chain);
     large.body.aux = finality((0..5).map(|target| group(target, 0..200)));
     let found = codec::encoded_len(&large.body.aux);
-    assert_eq!(chain.check(&large), Err(Rule::AuxSize { max: 64 << 10, found }));
+    assert_eq!(
+        chain.check(&large),
+        Err(Rule::AuxSize {
+            max: 64 << 10,
+            found
+        })
+    );
 }
 
 #[test]
@@ -142,7 +179,10 @@ fn a_body_that_does_not_match_its_header_says_nothing_about_it() {
     envelopes.body.envelopes.swap(0, 1);
     aux.body.aux = votes(&[(1, 1)]);
     let mut garbage = block(&chain);
-    garbage.body.envelopes.push(EnvelopeBytes::new(vec![9; 400]));
+    garbage
+        .body
+        .envelopes
+        .push(EnvelopeBytes::new(vec![9; 400]));
     let layout = EnvelopeError::Version { found: 9 };
     for (block, expected) in [
         (txs, Rule::TxRoot),
@@ -158,22 +198,43 @@ fn a_body_that_does_not_match_its_header_says_nothing_about_it() {
 
 #[test]
 fn uncles_are_at_most_two_and_ascend_by_id() {
-    let uncle = |extra| Header { extra, ..Header::default() };
+    let uncle = |extra| Header {
+        extra,
+        ..Header::default()
+    };
     let mut uncles = vec![uncle(0), uncle(1), uncle(2)];
     uncles.sort_by_key(Header::id);
-    let aux = |uncles: &[Header]| Aux { uncles: uncles.to_vec(), ..Aux::default() };
-    assert_eq!(with_aux(aux(&uncles)), Some(Rule::UncleCount { max: 2, found: 3 }));
-    assert_eq!(with_aux(aux(&[uncles[1], uncles[0]])), Some(Rule::UncleOrder));
-    assert_eq!(with_aux(aux(&[uncles[0], uncles[0]])), Some(Rule::UncleOrder));
+    let aux = |uncles: &[Header]| Aux {
+        uncles: uncles.to_vec(),
+        ..Aux::default()
+    };
+    assert_eq!(
+        with_aux(aux(&uncles)),
+        Some(Rule::UncleCount { max: 2, found: 3 })
+    );
+    assert_eq!(
+        with_aux(aux(&[uncles[1], uncles[0]])),
+        Some(Rule::UncleOrder)
+    );
+    assert_eq!(
+        with_aux(aux(&[uncles[0], uncles[0]])),
+        Some(Rule::UncleOrder)
+    );
     assert_eq!(with_aux(aux(&uncles[..2])), None);
 }
 
 #[test]
 fn votes_have_their_number_range_and_order() {
     let seventeen: Vec<(u8, u32)> = (0..17).map(|bond| (1, bond)).collect();
-    assert_eq!(with_aux(votes(&seventeen)), Some(Rule::VoteSeats { max: 16, found: 17 }));
+    assert_eq!(
+        with_aux(votes(&seventeen)),
+        Some(Rule::VoteSeats { max: 16, found: 17 })
+    );
     assert_eq!(with_aux(votes(&[(0, 1)])), Some(Rule::VoteBack { back: 0 }));
-    assert_eq!(with_aux(votes(&[(1, 1), (9, 1)])), Some(Rule::VoteBack { back: 9 }));
+    assert_eq!(
+        with_aux(votes(&[(1, 1), (9, 1)])),
+        Some(Rule::VoteBack { back: 9 })
+    );
     for unordered in [[(1, 2), (1, 1)], [(2, 1), (1, 2)], [(1, 1), (1, 1)]] {
         assert_eq!(with_aux(votes(&unordered)), Some(Rule::VoteOrder));
     }
@@ -185,7 +246,13 @@ fn finality_groups_have_their_number_and_order() {
     let most = [group(1, 0..200), group(2, 0..56)];
     assert_eq!(with_aux(finality(most.clone())), None);
     let more = [group(1, 0..200), group(2, 0..57)];
-    assert_eq!(with_aux(finality(more)), Some(Rule::FinalityCount { max: 256, found: 257 }));
+    assert_eq!(
+        with_aux(finality(more)),
+        Some(Rule::FinalityCount {
+            max: 256,
+            found: 257
+        })
+    );
     for unordered in [
         vec![group(2, [1]), group(1, [1])],
         vec![group(1, [1]), group(1, [2])],
@@ -200,7 +267,10 @@ fn finality_groups_have_their_number_and_order() {
 #[test]
 fn evidence_has_its_number_form_and_is_not_repeated() {
     let five = (0..5).map(|bond| double_vote(bond, 1, 2));
-    assert_eq!(with_aux(evidence(five)), Some(Rule::EvidenceCount { max: 4, found: 5 }));
+    assert_eq!(
+        with_aux(evidence(five)),
+        Some(Rule::EvidenceCount { max: 4, found: 5 })
+    );
     let no_contradiction = [
         double_vote(1, 2, 1),
         double_vote(1, 1, 1),
@@ -210,7 +280,11 @@ fn evidence_has_its_number_form_and_is_not_repeated() {
         conflict((1, 5, 1), (1, 4, 1)),
     ];
     for proof in no_contradiction {
-        assert_eq!(with_aux(evidence([proof])), Some(Rule::EvidenceForm), "{proof:?}");
+        assert_eq!(
+            with_aux(evidence([proof])),
+            Some(Rule::EvidenceForm),
+            "{proof:?}"
+        );
     }
     let twice = [double_vote(1, 1, 2), double_vote(1, 1, 3)];
     assert_eq!(with_aux(evidence(twice)), Some(Rule::EvidenceRepeated));
@@ -235,11 +309,18 @@ fn a_body_names_a_transaction_and_a_one_time_key_once() {
         other.signature = Signature::default();
         body.envelopes.push(other.to_bytes());
     });
-    assert_eq!(envelope, Err(Rule::OneTimeKeySeen { epoch: chain().rate_epoch() }));
+    assert_eq!(
+        envelope,
+        Err(Rule::OneTimeKeySeen {
+            epoch: chain().rate_epoch()
+        })
+    );
 }
 
 fn unsign(tx: &mut Transaction) {
-    let Order::Transfer(order) = &mut tx.order else { panic!("a transfer") };
+    let Order::Transfer(order) = &mut tx.order else {
+        panic!("a transfer")
+    };
     order.signature = Signature::default();
 }
 
@@ -282,7 +363,11 @@ fn cheap_faults_are_named_before_costly_ones_wherever_they_stand() {
 #[test]
 fn the_first_failure_in_the_order_of_the_body_is_named_on_any_number_of_threads() {
     let chain = chain();
-    let mut wrong = chain.build(owner().account(), &transfers(&chain, 40), &messages(&chain, 40));
+    let mut wrong = chain.build(
+        owner().account(),
+        &transfers(&chain, 40),
+        &messages(&chain, 40),
+    );
     unsign_envelope(&mut wrong.body.envelopes[3]);
     for position in [4, 30] {
         let mut envelope = wrong.body.envelopes[position].parse().expect("an envelope");
@@ -293,9 +378,16 @@ fn the_first_failure_in_the_order_of_the_body_is_named_on_any_number_of_threads(
     let mut earlier = wrong.clone();
     unsign(&mut earlier.body.transactions[39]);
     reseal(&mut earlier, chain.params());
-    let right = chain.build(owner().account(), &transfers(&chain, 40), &messages(&chain, 40));
+    let right = chain.build(
+        owner().account(),
+        &transfers(&chain, 40),
+        &messages(&chain, 40),
+    );
     for threads in [1, 2, 8] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("threads");
         pool.install(|| {
             assert_eq!(chain.check(&wrong), Err(Rule::EnvelopeSignature));
             assert_eq!(chain.check(&earlier), Err(Rule::TransactionSignature));
@@ -314,7 +406,8 @@ struct Counting {
 
 impl VerifiedSet for Counting {
     fn contains(&self, verified_id: &Hash32) -> bool {
-        self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.asked
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.known.contains(verified_id)
     }
 }
@@ -323,18 +416,28 @@ impl VerifiedSet for Counting {
 fn what_was_proved_before_is_not_proved_again_and_nothing_else_is_spared() {
     let chain = chain();
     let right = block(&chain);
-    let known: BTreeSet<Hash32> =
-        chain.check(&right).expect("valid").verified_ids().copied().collect();
+    let known: BTreeSet<Hash32> = chain
+        .check(&right)
+        .expect("valid")
+        .verified_ids()
+        .copied()
+        .collect();
     assert_eq!(chain.check_seen(&right, &known), chain.check(&right));
     // Equal content under another signature is another item, also to a warm cache.
     let mut forged = right.clone();
     unsign_envelope(&mut forged.body.envelopes[0]);
     reseal(&mut forged, chain.params());
-    assert_eq!(chain.check_seen(&forged, &known), Err(Rule::EnvelopeSignature));
+    assert_eq!(
+        chain.check_seen(&forged, &known),
+        Err(Rule::EnvelopeSignature)
+    );
     let mut forged = right.clone();
     unsign(&mut forged.body.transactions[1]);
     reseal(&mut forged, chain.params());
-    assert_eq!(chain.check_seen(&forged, &known), Err(Rule::TransactionSignature));
+    assert_eq!(
+        chain.check_seen(&forged, &known),
+        Err(Rule::TransactionSignature)
+    );
     // The set is believed: a signature that it vouches for is not looked at.
     let mut lied = known.clone();
     let branch = |_: Height| None;
@@ -345,12 +448,35 @@ fn what_was_proved_before_is_not_proved_again_and_nothing_else_is_spared() {
 }
 
 #[test]
+fn a_stamp_proved_on_one_branch_is_proved_again_on_another() {
+    let (mut here, mut there) = (
+        TestChain::new(Network::Regtest),
+        TestChain::new(Network::Regtest),
+    );
+    here.mine_empty(owner().account(), 24);
+    there.mine_empty(Owner::new(2).account(), 24);
+    let mut made = TestEnvelope::message(here.params(), here.rate_epoch(), 1);
+    let stamp = here.stamp(*made.envelope.core_hash().as_bytes(), 1);
+    made.authorise(here.params(), Auth::Stamp(stamp));
+    let right = here.build(owner().account(), &[], std::slice::from_ref(&made.envelope));
+    let checked = here.check(&right).expect("valid");
+    let known: BTreeSet<Hash32> = checked.verified_ids().copied().collect();
+    let mut foreign = there.build(owner().account(), &[], &[]);
+    foreign.body.envelopes = right.body.envelopes.clone();
+    reseal(&mut foreign, there.params());
+    assert_eq!(there.check_seen(&foreign, &known), Err(Rule::StampSolution));
+}
+
+#[test]
 fn no_signature_is_looked_at_in_a_body_with_a_cheap_fault() {
     let chain = chain();
     let mut wrong = block(&chain);
     wrong.body.transactions[1].version = 9;
     reseal(&mut wrong, chain.params());
-    let set = Counting { known: BTreeSet::new(), asked: 0.into() };
+    let set = Counting {
+        known: BTreeSet::new(),
+        asked: 0.into(),
+    };
     let context = chain.context();
     let now = wrong.header.time;
     let header = crate::header::check_header(&wrong.header, &context, chain.params(), now);

@@ -26,8 +26,16 @@ fn check(envelope: &Envelope) -> Result<CheckedEnvelope, Rule> {
 }
 
 fn auths() -> [Auth; 5] {
-    let proof = RateLimitProof { nullifier: [1; 32], y: [2; 32], proof: [3; 128] };
-    let spend = CreditSpend { nullifier: [1; 32], change: [2; 32], proof: [3; 128] };
+    let proof = RateLimitProof {
+        nullifier: [1; 32],
+        y: [2; 32],
+        proof: [3; 128],
+    };
+    let spend = CreditSpend {
+        nullifier: [1; 32],
+        change: [2; 32],
+        proof: [3; 128],
+    };
     [
         Auth::None,
         Auth::RateLimit(proof),
@@ -50,22 +58,50 @@ fn stamped() -> (TestChain, TestEnvelope) {
 #[test]
 fn bytes_that_are_no_envelope_are_refused_by_their_layout() {
     let refused = check_envelope(EnvelopeBytes::new(vec![2; 400]), &|_| None, &params());
-    assert_eq!(refused, Err(Rule::EnvelopeLayout(EnvelopeError::Version { found: 2 })));
+    assert_eq!(
+        refused,
+        Err(Rule::EnvelopeLayout(EnvelopeError::Version { found: 2 }))
+    );
 }
 
 #[test]
 fn the_admission_table_is_the_specified_one() {
-    let blob_or = |kind, max| if kind == EnvelopeKind::Blob { None } else { Some(max) };
-    for kind in [EnvelopeKind::Message, EnvelopeKind::Inbox, EnvelopeKind::Blob] {
-        let largest = [blob_or(kind, 2), blob_or(kind, 2), blob_or(kind, 1), Some(8), Some(8)];
+    let blob_or = |kind, max| {
+        if kind == EnvelopeKind::Blob {
+            None
+        } else {
+            Some(max)
+        }
+    };
+    for kind in [
+        EnvelopeKind::Message,
+        EnvelopeKind::Inbox,
+        EnvelopeKind::Blob,
+    ] {
+        let largest = [
+            blob_or(kind, 2),
+            blob_or(kind, 2),
+            blob_or(kind, 1),
+            Some(8),
+            Some(8),
+        ];
         for (auth, largest) in auths().into_iter().zip(largest) {
             for class in 0..=8 {
                 let mut made = made(kind, class);
                 made.authorise(&params(), auth.clone());
-                let expected = Rule::Admission { kind, class, auth: auth.byte() };
+                let expected = Rule::Admission {
+                    kind,
+                    class,
+                    auth: auth.byte(),
+                };
                 let refused = check(&made.envelope).err() == Some(expected);
                 let listed = largest.is_some_and(|largest| class <= largest);
-                assert_eq!(refused, !listed, "{kind:?}, class {class}, auth {}", auth.byte());
+                assert_eq!(
+                    refused,
+                    !listed,
+                    "{kind:?}, class {class}, auth {}",
+                    auth.byte()
+                );
             }
         }
     }
@@ -74,7 +110,10 @@ fn the_admission_table_is_the_specified_one() {
 #[test]
 fn free_envelopes_are_for_networks_that_allow_them() {
     assert!(check(&message().envelope).is_ok());
-    let strict = Params { free_envelopes: FreeEnvelopes::Refused, ..params() };
+    let strict = Params {
+        free_envelopes: FreeEnvelopes::Refused,
+        ..params()
+    };
     let refused = check_envelope(message().envelope.to_bytes(), &|_| None, &strict);
     assert_eq!(refused, Err(Rule::FreeEnvelope));
 }
@@ -140,14 +179,24 @@ fn a_flipped_bit_anywhere_is_refused() {
 fn a_stamp_admits_with_the_minimum_effort_on_its_branch() {
     let (chain, made) = stamped();
     let checked = chain.check_envelope(&made.envelope).expect("valid");
-    let Admission::Stamp(dated) = checked.admission() else { panic!("a stamp admits it") };
+    let Admission::Stamp(dated) = checked.admission() else {
+        panic!("a stamp admits it")
+    };
     assert_eq!(*dated.block(), chain.params().genesis_id());
-    let strict = Params { stamp_effort_min: 5, ..chain.params().clone() };
+    let strict = Params {
+        stamp_effort_min: 5,
+        ..chain.params().clone()
+    };
     let branch = |height| chain.id_at(height);
     let refused = check_envelope(made.envelope.to_bytes(), &branch, &strict);
     assert_eq!(refused, Err(Rule::StampEffort { min: 5, found: 4 }));
     let unknown = check(&made.envelope);
-    assert_eq!(unknown, Err(Rule::StampReference { height: Height::new(0) }));
+    assert_eq!(
+        unknown,
+        Err(Rule::StampReference {
+            height: Height::new(0)
+        })
+    );
 }
 
 #[test]
@@ -182,16 +231,38 @@ fn the_cheaper_fault_is_named_of_two() {
     assert_eq!(unsigned(blob), Rule::EnvelopeSignature);
     // The stamp's claim and hash before the signature, its puzzle after.
     let (chain, mut made) = stamped();
-    let Auth::Stamp(stamp) = made.envelope.auth else { panic!("a stamp") };
+    let Auth::Stamp(stamp) = made.envelope.auth else {
+        panic!("a stamp")
+    };
     let refused = |envelope: &Envelope| chain.check_envelope(envelope).expect_err("invalid");
     made.envelope.signature = Signature::default();
-    made.envelope.auth = Auth::Stamp(Stamp { effort: 0, reference: 1, ..stamp });
-    assert_eq!(refused(&made.envelope), Rule::StampEffort { min: 1, found: 0 });
-    made.envelope.auth = Auth::Stamp(Stamp { reference: 1, ..stamp });
-    assert_eq!(refused(&made.envelope), Rule::StampReferenceStep { found: 1 });
-    made.envelope.auth = Auth::Stamp(Stamp { effort: u32::MAX, ..stamp });
+    made.envelope.auth = Auth::Stamp(Stamp {
+        effort: 0,
+        reference: 1,
+        ..stamp
+    });
+    assert_eq!(
+        refused(&made.envelope),
+        Rule::StampEffort { min: 1, found: 0 }
+    );
+    made.envelope.auth = Auth::Stamp(Stamp {
+        reference: 1,
+        ..stamp
+    });
+    assert_eq!(
+        refused(&made.envelope),
+        Rule::StampReferenceStep { found: 1 }
+    );
+    made.envelope.auth = Auth::Stamp(Stamp {
+        effort: u32::MAX,
+        ..stamp
+    });
     assert_eq!(refused(&made.envelope), Rule::StampHash);
-    let unsolved = Stamp { effort: 1, solution: [0xff; 16], ..stamp };
+    let unsolved = Stamp {
+        effort: 1,
+        solution: [0xff; 16],
+        ..stamp
+    };
     made.envelope.auth = Auth::Stamp(unsolved);
     assert_eq!(refused(&made.envelope), Rule::EnvelopeSignature);
     made.authorise(chain.params(), Auth::Stamp(unsolved));
@@ -207,4 +278,22 @@ fn the_window_is_the_epoch_and_its_grace() {
     assert_eq!([16, 31, 34].map(verdict), [Ok(()), Ok(()), Ok(())]);
     let height = Height::new(35);
     assert_eq!(verdict(35), Err(Rule::EpochPast { height, epoch }));
+}
+
+#[test]
+fn a_stamp_that_was_verified_on_one_branch_is_unverified_on_another() {
+    let mut made = message();
+    let stamp = Stamp {
+        effort: 1,
+        ..Stamp::default()
+    };
+    made.authorise(&params(), Auth::Stamp(stamp));
+    let key = |id: u8| {
+        let branch = move |_: Height| Some(chain::BlockId::from_bytes([id; 32]));
+        let parsed = Parsed::new(made.envelope.to_bytes()).expect("an envelope");
+        let shaped = parsed.shape(&branch, &params(), &params().chain_id());
+        *shaped.expect("well-formed").verified_id()
+    };
+    assert_eq!(key(1), key(1));
+    assert_ne!(key(1), key(2));
 }

@@ -4,7 +4,7 @@
 //! [`Rule::severity`] is the only map from a rule to a peer's score.
 //!
 //! # Spec
-//! docs/spec/02-blocks.md §9
+//! docs/spec/02-blocks.md §10
 //!
 //! # Not here
 //! Bans: `network`.
@@ -124,33 +124,74 @@ mod tests {
     #[test]
     fn nothing_in_a_block_is_forgiven_but_time() {
         let time = Timestamp::new(0);
-        let early = Rule::TimeTooNew { latest: time, found: time };
+        let early = Rule::TimeTooNew {
+            latest: time,
+            found: time,
+        };
         assert_eq!(early.severity(Carrier::Block), Severity::Harmless);
         let rules = [
             Rule::TxRoot,
-            Rule::NonceAhead { expected: 0, found: 1 },
-            Rule::NonceUsed { expected: 1, found: 0 },
+            Rule::NonceAhead {
+                expected: 0,
+                found: 1,
+            },
+            Rule::NonceUsed {
+                expected: 1,
+                found: 0,
+            },
             Rule::TransactionSignature,
         ];
-        assert!(rules.iter().all(|rule| rule.severity(Carrier::Block) == Severity::Fatal));
+        assert!(
+            rules
+                .iter()
+                .all(|rule| rule.severity(Carrier::Block) == Severity::Fatal)
+        );
     }
 
     #[test]
     fn by_itself_a_thing_is_judged_by_what_its_sender_could_know() {
         let loose = |rule: Rule| rule.severity(Carrier::Loose);
         let height = Height::new(9);
-        assert_eq!(loose(Rule::StampTooYoung { height, reference: 16 }), Severity::Harmless);
-        assert_eq!(loose(Rule::NonceAhead { expected: 0, found: 1 }), Severity::Harmless);
-        assert_eq!(loose(Rule::NonceUsed { expected: 1, found: 0 }), Severity::Minor);
-        assert_eq!(loose(Rule::StampTooOld { height, reference: 0 }), Severity::Minor);
+        assert_eq!(
+            loose(Rule::StampTooYoung {
+                height,
+                reference: 16
+            }),
+            Severity::Harmless
+        );
+        assert_eq!(
+            loose(Rule::NonceAhead {
+                expected: 0,
+                found: 1
+            }),
+            Severity::Harmless
+        );
+        assert_eq!(
+            loose(Rule::NonceUsed {
+                expected: 1,
+                found: 0
+            }),
+            Severity::Minor
+        );
+        assert_eq!(
+            loose(Rule::StampTooOld {
+                height,
+                reference: 0
+            }),
+            Severity::Minor
+        );
         assert_eq!(loose(Rule::EnvelopeSignature), Severity::Serious);
         assert_eq!(loose(Rule::PowHash), Severity::Fatal);
     }
 
     #[test]
     fn severities_have_their_scores() {
-        let severities =
-            [Severity::Harmless, Severity::Minor, Severity::Serious, Severity::Fatal];
+        let severities = [
+            Severity::Harmless,
+            Severity::Minor,
+            Severity::Serious,
+            Severity::Fatal,
+        ];
         assert_eq!(severities.map(Severity::score), [0, 1, 20, 100]);
         assert!(severities.is_sorted());
     }

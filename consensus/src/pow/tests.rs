@@ -50,20 +50,6 @@ fn solutions_by(runtime: RuntimeOption, challenge: &[u8; 32]) -> Option<Vec<[u8;
 }
 
 #[test]
-fn scratch_print() {
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-    for n in (0u64..48).chain([119680, 141576, 161287, 170234]) {
-        let c = derive(context::POW_CHALLENGE, &[&n.to_le_bytes()]);
-        let row = match solutions_by(RuntimeOption::InterpretOnly, &c) {
-            None => "no program".to_owned(),
-            Some(all) if all.is_empty() => "no solution".to_owned(),
-            Some(all) => all.iter().map(|s| hex(s)).collect::<Vec<_>>().join(" "),
-        };
-        println!("ROW {} -> {row}", hex(&c));
-    }
-}
-
-#[test]
 fn the_puzzles_solutions_are_the_committed_ones() {
     let vectors = vectors();
     assert_eq!(vectors.len(), 52);

@@ -35,7 +35,11 @@ pub(crate) struct Difference {
 
 impl<'v, V: StateView> Overlay<'v, V> {
     pub(crate) fn new(view: &'v V) -> Self {
-        Self { view, values: BTreeMap::new(), seen: BTreeMap::new() }
+        Self {
+            view,
+            values: BTreeMap::new(),
+            seen: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn view(&self) -> &'v V {
@@ -47,7 +51,10 @@ impl<'v, V: StateView> Overlay<'v, V> {
         if let Some(bytes) = self.values.get(key) {
             return value::decode(key, bytes).map(Some);
         }
-        self.view.value(key)?.map(|bytes| value::decode(key, &bytes)).transpose()
+        self.view
+            .value(key)?
+            .map(|bytes| value::decode(key, &bytes))
+            .transpose()
     }
 
     pub(crate) fn set(&mut self, key: StateKey, value: &impl Encode) {
@@ -91,9 +98,16 @@ impl<'v, V: StateView> Overlay<'v, V> {
             diff.seen.insert(key, after);
         }
         let tree = tree::update(self.view, height, &changed)?;
-        diff.values = changed.into_iter().map(|(key, after)| (key, Some(after))).collect();
+        diff.values = changed
+            .into_iter()
+            .map(|(key, after)| (key, Some(after)))
+            .collect();
         diff.nodes = tree.nodes;
         undo.nodes = tree.undo;
-        Ok(Difference { diff, undo, root: tree.root })
+        Ok(Difference {
+            diff,
+            undo,
+            root: tree.root,
+        })
     }
 }

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{MemoryState, TestChain};
 use crate::testing::Owner;
+use crate::testing::{MemoryState, TestChain};
 
 use chain::Network;
 
@@ -61,7 +61,10 @@ impl Bare {
 
 fn values(accounts: &[(u8, u8)]) -> BTreeMap<StateKey, Vec<u8>> {
     let key = |account: u8| StateKey::Account(AccountId::from_bytes([account; 20]));
-    accounts.iter().map(|(account, value)| (key(*account), vec![*value; 9])).collect()
+    accounts
+        .iter()
+        .map(|(account, value)| (key(*account), vec![*value; 9]))
+        .collect()
 }
 
 #[test]
@@ -110,7 +113,9 @@ fn the_words_of_a_failing_storage_reach_the_caller() {
             unreachable!("the tree asks for no values")
         }
         fn node(&self, _: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-            Err(ViewError::Unreadable { reason: "the disk is gone".to_owned() })
+            Err(ViewError::Unreadable {
+                reason: "the disk is gone".to_owned(),
+            })
         }
         fn seen(&self, _: &PublicKey) -> Result<Option<RateEpoch>, ViewError> {
             Ok(None)
@@ -125,7 +130,9 @@ fn the_words_of_a_failing_storage_reach_the_caller() {
             Ok(Height::new(3))
         }
     }
-    let expected = ViewError::Unreadable { reason: "the disk is gone".to_owned() };
+    let expected = ViewError::Unreadable {
+        reason: "the disk is gone".to_owned(),
+    };
     assert_eq!(root(&Failing), Err(expected.clone()));
     let update = tree::update(&Failing, Height::new(4), &values(&[(1, 1)]));
     assert_eq!(update.err(), Some(expected));
@@ -148,6 +155,7 @@ proptest! {
             all.extend(set);
             let mut fresh = Bare::default();
             prop_assert_eq!(fresh.put(&all).root, update.root);
+            prop_assert_eq!(specified_root(&all), update.root);
             // No node of an older version is left over.
             prop_assert_eq!(bare.diffs.nodes.len(), fresh.diffs.nodes.len());
             prop_assert_eq!(root(&bare), Ok(update.root));
@@ -175,7 +183,10 @@ fn the_state_hash_covers_values_seen_keys_and_tip() {
     assert_ne!(after, genesis);
     let mut forgotten = chain.state().clone();
     let key = *forgotten.seen_keys().keys().next().expect("one envelope");
-    let forget = StateDiff { seen: BTreeMap::from([(key, None)]), ..StateDiff::default() };
+    let forget = StateDiff {
+        seen: BTreeMap::from([(key, None)]),
+        ..StateDiff::default()
+    };
     forgotten.commit(&forget);
     assert_ne!(hash(&forgotten), after);
     assert_eq!(root(&forgotten), root(chain.state()));
@@ -188,12 +199,88 @@ fn chain_params() -> &'static Params {
     PARAMS.get_or_init(|| Params::of(Network::Regtest))
 }
 
+/// The tree as the spec words it, computed anew from all values.
+fn specified_root(values: &BTreeMap<StateKey, Vec<u8>>) -> Hash32 {
+    fn subtree(leaves: &[([u8; 32], [u8; 32])], depth: usize) -> [u8; 32] {
+        match leaves {
+            [] => *b"SPARSE_MERKLE_PLACEHOLDER_HASH__",
+            [(key, value)] => {
+                let parts: [&[u8]; 3] = [b"JMT::LeafNode", key, value];
+                chain::hash::blake3(&parts.concat())
+            }
+            _ => {
+                let bit = |key: &[u8; 32]| key[depth / 8] >> (7 - depth % 8) & 1;
+                let middle = leaves.partition_point(|(key, _)| bit(key) == 0);
+                let (left, right) = leaves.split_at(middle);
+                let (left, right) = (subtree(left, depth + 1), subtree(right, depth + 1));
+                let parts: [&[u8]; 3] = [b"JMT::IntrnalNode", &left, &right];
+                chain::hash::blake3(&parts.concat())
+            }
+        }
+    }
+    let leaf = |(key, value): (&StateKey, &Vec<u8>)| {
+        (*tree::key_hash(key).as_bytes(), chain::hash::blake3(value))
+    };
+    let mut leaves: Vec<_> = values.iter().map(leaf).collect();
+    leaves.sort_unstable();
+    Hash32::from_bytes(subtree(&leaves, 0))
+}
+
+#[test]
+fn values_have_frozen_encodings() {
+    use chain::codec::encode;
+    use chain::units::CheckpointNumber;
+    use chain::{Amount, BlockId};
+    let numbers = |numbers: &[u64]| -> Vec<u8> {
+        numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect()
+    };
+    let account = Account {
+        balance: Amount::from_base(5),
+        nonce: 6,
+    };
+    assert_eq!(encode(&account), numbers(&[5, 6]));
+    let supply = Supply {
+        supply: Amount::from_base(1),
+        minted: 3,
+        burned: 2,
+    };
+    assert_eq!(encode(&supply), numbers(&[1, 3, 2]));
+    let price = EpochPrice {
+        epoch: RateEpoch::new(7),
+        kib: Amount::from_base(8),
+    };
+    let prices = [numbers(&[1]), vec![7, 0, 0, 0], numbers(&[8])].concat();
+    assert_eq!(encode(&vec![price]), prices);
+    let finality = Finality {
+        justified: CheckpointNumber::new(2),
+        finalized: CheckpointNumber::new(1),
+    };
+    assert_eq!(encode(&finality), [2, 0, 0, 0, 1, 0, 0, 0]);
+    let uncle = RecentUncle {
+        height: Height::new(9),
+        id: BlockId::from_bytes([4; 32]),
+    };
+    assert_eq!(
+        encode(&vec![uncle]),
+        [numbers(&[1, 9]), vec![4; 32]].concat()
+    );
+}
+
 #[test]
 fn keys_have_frozen_encodings() {
     let account = AccountId::from_bytes([9; 20]);
     let encoded = |key| chain::codec::encode(&key);
-    assert_eq!(encoded(StateKey::Account(account)), [vec![0], vec![9; 20]].concat());
-    assert_eq!(encoded(StateKey::Record(account)), [vec![1], vec![9; 20]].concat());
+    assert_eq!(
+        encoded(StateKey::Account(account)),
+        [vec![0], vec![9; 20]].concat()
+    );
+    assert_eq!(
+        encoded(StateKey::Record(account)),
+        [vec![1], vec![9; 20]].concat()
+    );
     assert_eq!(encoded(StateKey::Supply), [2]);
     assert_eq!(encoded(StateKey::Prices), [3]);
     assert_eq!(encoded(StateKey::BodySize(258)), [4, 2, 1, 0, 0]);

@@ -52,7 +52,11 @@ struct Reader<'v, V> {
 
 impl<'v, V: StateView> Reader<'v, V> {
     fn new(view: &'v V) -> Self {
-        Self { view, read: RefCell::default(), failure: RefCell::default() }
+        Self {
+            view,
+            read: RefCell::default(),
+            failure: RefCell::default(),
+        }
     }
 
     fn node(&self, key: &NodeKey) -> Result<Option<Node>, ViewError> {
@@ -71,7 +75,9 @@ impl<'v, V: StateView> Reader<'v, V> {
     /// The view's own words where the tree only knows that reading failed.
     fn explain(self, error: &anyhow::Error) -> ViewError {
         let failure = self.failure.into_inner();
-        failure.unwrap_or_else(|| ViewError::Damaged { reason: format!("state tree: {error:#}") })
+        failure.unwrap_or_else(|| ViewError::Damaged {
+            reason: format!("state tree: {error:#}"),
+        })
     }
 }
 
@@ -97,8 +103,9 @@ fn root_key(version: Version) -> NodeKey {
 }
 
 fn to_bytes(value: &impl borsh::BorshSerialize) -> Result<Vec<u8>, ViewError> {
-    borsh::to_vec(value)
-        .map_err(|error| ViewError::Damaged { reason: format!("tree node: {error}") })
+    borsh::to_vec(value).map_err(|error| ViewError::Damaged {
+        reason: format!("tree node: {error}"),
+    })
 }
 
 /// Key of a value in the tree.
@@ -143,7 +150,11 @@ pub(crate) fn update(
         Ok(inserted) => inserted,
         Err(error) => return Err(reader.explain(&error)),
     };
-    let mut update = TreeUpdate { root, nodes: BTreeMap::new(), undo: BTreeMap::new() };
+    let mut update = TreeUpdate {
+        root,
+        nodes: BTreeMap::new(),
+        undo: BTreeMap::new(),
+    };
     // A root of the version before is stale even if the tree thinks that nothing changed.
     new.stale.push(root_key(version.saturating_sub(1)));
     let read = reader.read.into_inner();
@@ -181,13 +192,30 @@ fn insert<V: StateView>(
         let node = reader.get_node(&root_key(before))?;
         let nodes = vec![(root_key(version), node)];
         let root = tree.get_root_hash(before)?;
-        return Ok((Hash32::from_bytes(root.0), NewNodes { nodes, stale: Vec::new() }));
+        return Ok((
+            Hash32::from_bytes(root.0),
+            NewNodes {
+                nodes,
+                stale: Vec::new(),
+            },
+        ));
     }
-    let set = values.iter().map(|(key, value)| (KeyHash(*key_hash(key).as_bytes()), value.clone()));
+    let set = values
+        .iter()
+        .map(|(key, value)| (KeyHash(*key_hash(key).as_bytes()), value.clone()));
     let (roots, batch) = tree.batch_put_value_sets(vec![set.collect()], None, version)?;
-    let root = roots.last().ok_or_else(|| anyhow::anyhow!("one version has one root"))?;
+    let root = roots
+        .last()
+        .ok_or_else(|| anyhow::anyhow!("one version has one root"))?;
     let nodes = batch.node_batch.nodes();
-    let nodes = nodes.iter().map(|(key, node)| (key.clone(), node.clone())).collect();
-    let stale = batch.stale_node_index_batch.into_iter().map(|index| index.node_key).collect();
+    let nodes = nodes
+        .iter()
+        .map(|(key, node)| (key.clone(), node.clone()))
+        .collect();
+    let stale = batch
+        .stale_node_index_batch
+        .into_iter()
+        .map(|index| index.node_key)
+        .collect();
     Ok((Hash32::from_bytes(root.0), NewNodes { nodes, stale }))
 }

@@ -81,12 +81,15 @@ pub type RecentUncles = Vec<RecentUncle>;
 
 /// Reads a value that we wrote ourselves.
 pub(crate) fn decode<T: Decode>(key: &StateKey, bytes: &[u8]) -> Result<T, ViewError> {
-    codec::decode(bytes, bytes.len())
-        .map_err(|error| ViewError::Damaged { reason: format!("value of {key:?}: {error}") })
+    codec::decode(bytes, bytes.len()).map_err(|error| ViewError::Damaged {
+        reason: format!("value of {key:?}: {error}"),
+    })
 }
 
 fn read<T: Decode>(view: &impl StateView, key: &StateKey) -> Result<Option<T>, ViewError> {
-    view.value(key)?.map(|bytes| decode(key, &bytes)).transpose()
+    view.value(key)?
+        .map(|bytes| decode(key, &bytes))
+        .transpose()
 }
 
 /// Coins and nonce of `account`.
@@ -128,7 +131,12 @@ pub fn prices(view: &impl StateView) -> Result<Prices, ViewError> {
 /// Prices of the two epochs that began before there was a block to take a supply from.
 fn first_prices() -> Prices {
     let kib = reward::kib_price(Amount::ZERO);
-    [0, 1].map(|epoch| EpochPrice { epoch: RateEpoch::new(epoch), kib }).to_vec()
+    [0, 1]
+        .map(|epoch| EpochPrice {
+            epoch: RateEpoch::new(epoch),
+            kib,
+        })
+        .to_vec()
 }
 
 /// Largest body of a block after the tip in its current term (bytes).

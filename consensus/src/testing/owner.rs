@@ -27,7 +27,9 @@ impl Owner {
     /// The owner with this number; different numbers have different keys.
     #[must_use]
     pub fn new(number: u64) -> Self {
-        Self { keypair: keypair(b"owner", number) }
+        Self {
+            keypair: keypair(b"owner", number),
+        }
     }
 
     /// Public key.
@@ -45,7 +47,12 @@ impl Owner {
     /// The prefix of an order that offers `max_fee` and no tip.
     #[must_use]
     pub fn prefix(&self, nonce: u64, max_fee: Amount) -> Prefix {
-        Prefix { sender: self.key(), nonce, max_fee, tip: Amount::ZERO }
+        Prefix {
+            sender: self.key(),
+            nonce,
+            max_fee,
+            tip: Amount::ZERO,
+        }
     }
 
     /// A signed transfer.
@@ -56,9 +63,18 @@ impl Owner {
         prefix: Prefix,
         outputs: &[(AccountId, Amount)],
     ) -> Transaction {
-        let outputs = outputs.iter().map(|(to, amount)| Output { to: *to, amount: *amount });
-        let body = Transfer { outputs: outputs.collect() };
-        let order = Signed { prefix, body, signature: Signature::default() };
+        let outputs = outputs.iter().map(|(to, amount)| Output {
+            to: *to,
+            amount: *amount,
+        });
+        let body = Transfer {
+            outputs: outputs.collect(),
+        };
+        let order = Signed {
+            prefix,
+            body,
+            signature: Signature::default(),
+        };
         self.sign(params, Order::Transfer(order))
     }
 
@@ -96,7 +112,11 @@ impl Owner {
         stamp: Option<Stamp>,
     ) -> Transaction {
         let body = RecordUpdate { record, stamp };
-        let order = Signed { prefix, body, signature: Signature::default() };
+        let order = Signed {
+            prefix,
+            body,
+            signature: Signature::default(),
+        };
         self.sign(params, Order::AccountRecord(order))
     }
 
@@ -107,13 +127,7 @@ impl Owner {
     }
 
     /// Pays for an envelope, which is signed anew.
-    pub fn pay(
-        &self,
-        params: &Params,
-        envelope: &mut TestEnvelope,
-        nonce: u64,
-        burn: Amount,
-    ) {
+    pub fn pay(&self, params: &Params, envelope: &mut TestEnvelope, nonce: u64, burn: Amount) {
         let (core, chain) = (envelope.envelope.core_hash(), params.chain_id());
         let payment = ClearPayment::signed(&core, nonce, burn, &chain, &self.keypair, &[0; 32]);
         envelope.authorise(params, Auth::Clear(payment));
@@ -160,7 +174,13 @@ impl TestEnvelope {
     /// A small message.
     #[must_use]
     pub fn message(params: &Params, epoch: RateEpoch, number: u64) -> Self {
-        Self::new(params, epoch, EnvelopeKind::Message, SizeClass::SMALLEST, number)
+        Self::new(
+            params,
+            epoch,
+            EnvelopeKind::Message,
+            SizeClass::SMALLEST,
+            number,
+        )
     }
 
     /// Changes the admission and signs anew.
@@ -171,7 +191,8 @@ impl TestEnvelope {
 
     /// Signs anew, after a change.
     pub fn sign(&mut self, params: &Params) {
-        self.envelope.sign(&params.chain_id(), &self.keypair, &[0; 32]);
+        self.envelope
+            .sign(&params.chain_id(), &self.keypair, &[0; 32]);
     }
 }
 

@@ -48,7 +48,13 @@ impl<'v, V: StateView> Draft<'v, V> {
         let time_min = Timestamp::new(ledger.parent().time.get().saturating_add(1));
         let body = Body::default();
         let body_bytes = bytes_u64(codec::encoded_len(&body));
-        Ok(Self { ledger, body, wire_ids: Vec::new(), body_bytes, time_min })
+        Ok(Self {
+            ledger,
+            body,
+            wire_ids: Vec::new(),
+            body_bytes,
+            time_min,
+        })
     }
 
     /// Height of the block.
@@ -148,7 +154,11 @@ impl<'v, V: StateView> Draft<'v, V> {
         let uncles = &mut self.body.aux.uncles;
         let found = uncles.len().saturating_add(1);
         if found > law::UNCLES_MAX {
-            return Err(Rule::UncleCount { max: law::UNCLES_MAX, found }.into());
+            return Err(Rule::UncleCount {
+                max: law::UNCLES_MAX,
+                found,
+            }
+            .into());
         }
         let now = self.time_min.max(now);
         let body_bytes = self.body_with(Header::BYTES)?;
@@ -161,7 +171,9 @@ impl<'v, V: StateView> Draft<'v, V> {
 
     fn body_with(&self, bytes: usize) -> Result<u64, Rule> {
         let body_bytes = self.body_bytes.saturating_add(bytes_u64(bytes));
-        self.ledger.check_body_limit(body_bytes).map(|()| body_bytes)
+        self.ledger
+            .check_body_limit(body_bytes)
+            .map(|()| body_bytes)
     }
 
     /// The block, complete but for the proof of work: nonce, extra and solution are zero.
@@ -181,8 +193,17 @@ impl<'v, V: StateView> Draft<'v, V> {
         let fields = ParentFields::of(view)?;
         let mut uncles = self.body.aux.uncles;
         uncles.sort_by_key(Header::id);
-        let body = Body { aux: Aux { uncles, ..self.body.aux }, ..self.body };
-        let leaves = self.wire_ids.iter().map(|wire_id| merkle::leaf(&[wire_id.as_bytes()]));
+        let body = Body {
+            aux: Aux {
+                uncles,
+                ..self.body.aux
+            },
+            ..self.body
+        };
+        let leaves = self
+            .wire_ids
+            .iter()
+            .map(|wire_id| merkle::leaf(&[wire_id.as_bytes()]));
         let header = Header {
             version: law::HEADER_VERSION,
             height: self.ledger.height(),

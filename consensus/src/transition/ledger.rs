@@ -5,7 +5,7 @@
 //! * Received and earned coins wait in `credits` until the books are closed.
 //!
 //! # Spec
-//! docs/spec/11-state.md §4, docs/spec/03-transactions.md §5, docs/spec/04-envelopes.md §6
+//! docs/spec/11-state.md §4, docs/spec/03-transactions.md §6, docs/spec/04-envelopes.md §7
 //!
 //! # Not here
 //! The order of the steps: [`super::apply`].
@@ -16,9 +16,7 @@ use chain::envelope::{Auth, ClearPayment, SizeClass};
 use chain::record::AccountRecord;
 use chain::transaction::{Order, Transfer};
 use chain::units::RateEpoch;
-use chain::{
-    AccountId, Amount, BlockId, Envelope, Header, Height, PublicKey, Transaction,
-};
+use chain::{AccountId, Amount, BlockId, Envelope, Header, Height, PublicKey, Transaction};
 use genesis::Params;
 
 use super::settlement;
@@ -82,7 +80,10 @@ impl<'v, V: StateView> Ledger<'v, V> {
     /// Opens the books of the block after the view's tip.
     pub(super) fn open(view: &'v V, params: &'v Params) -> Result<Self, ViewError> {
         let parent = state::tip(view)?;
-        let height = parent.height.next().ok_or_else(|| damaged("no height after the tip"))?;
+        let height = parent
+            .height
+            .next()
+            .ok_or_else(|| damaged("no height after the tip"))?;
         let mut ledger = Self {
             overlay: Overlay::new(view),
             params,
@@ -141,19 +142,28 @@ impl<'v, V: StateView> Ledger<'v, V> {
 
     /// > "the network's share of a block"
     pub(super) fn stamped_limit(&self) -> u64 {
-        let share = self.body_limit.saturating_mul(self.params.stamp_share_percent);
+        let share = self
+            .body_limit
+            .saturating_mul(self.params.stamp_share_percent);
         share.checked_div(100).unwrap_or_default()
     }
 
     /// > "pow_count: parent's + 1 + uncles"
     pub(super) fn solution_count(&self) -> u64 {
-        self.parent.pow_count.saturating_add(1).saturating_add(self.uncles)
+        self.parent
+            .pow_count
+            .saturating_add(1)
+            .saturating_add(self.uncles)
     }
 
     /// > "body <= clamp(2 * median body size of the last full term, 256 KiB, 1 MiB)"
     pub(super) fn check_body_limit(&self, found: u64) -> Result<(), Rule> {
         let limit = self.body_limit;
-        if found <= limit { Ok(()) } else { Err(Rule::BodyLimit { limit, found }) }
+        if found <= limit {
+            Ok(())
+        } else {
+            Err(Rule::BodyLimit { limit, found })
+        }
     }
 
     /// Executes a transaction.
@@ -173,10 +183,12 @@ impl<'v, V: StateView> Ledger<'v, V> {
                 }
             }
             Order::AccountRecord(order) => {
-                self.overlay.set(StateKey::Record(*tx.sender()), &order.body.record);
+                self.overlay
+                    .set(StateKey::Record(*tx.sender()), &order.body.record);
             }
         }
-        self.overlay.set(StateKey::Account(*tx.sender()), &debit.account);
+        self.overlay
+            .set(StateKey::Account(*tx.sender()), &debit.account);
         self.created.extend(debit.created);
         self.stamped_bytes = stamped_bytes;
         self.burned = burned;
@@ -194,7 +206,11 @@ impl<'v, V: StateView> Ledger<'v, V> {
         check_nonce(account.nonce, prefix.nonce)?;
         if paid > 0 {
             let expected = account.nonce.saturating_sub(paid);
-            return Err(Rule::NonceAhead { expected, found: prefix.nonce }.into());
+            return Err(Rule::NonceAhead {
+                expected,
+                found: prefix.nonce,
+            }
+            .into());
         }
         let record = match &transaction.order {
             Order::AccountRecord(order) => Some((&order.body.record, self.record(&sender)?)),
@@ -229,7 +245,11 @@ impl<'v, V: StateView> Ledger<'v, V> {
             check_succession(record, before.as_ref())?;
         }
         account.nonce = next_nonce(account.nonce)?;
-        Ok(Debit { account, fee, created })
+        Ok(Debit {
+            account,
+            fee,
+            created,
+        })
     }
 
     /// > "fee = units * kib <= max_fee"
@@ -237,9 +257,15 @@ impl<'v, V: StateView> Ledger<'v, V> {
         let created = u64::try_from(created).unwrap_or(u64::MAX);
         let units = base_units(transaction).saturating_add(created);
         let epoch = self.params.rate_epoch(self.height);
-        let kib = self.price(epoch).ok_or_else(|| damaged("the current epoch has no price"))?;
+        let kib = self
+            .price(epoch)
+            .ok_or_else(|| damaged("the current epoch has no price"))?;
         let max_fee = transaction.prefix().max_fee;
-        let refused = Rule::FeeAboveMax { units, kib, max_fee };
+        let refused = Rule::FeeAboveMax {
+            units,
+            kib,
+            max_fee,
+        };
         let fee = reward::fee(units, kib).filter(|fee| *fee <= max_fee);
         Ok(fee.ok_or(refused)?)
     }
@@ -300,16 +326,27 @@ impl<'v, V: StateView> Ledger<'v, V> {
         class: SizeClass,
     ) -> Result<Account, ApplyError> {
         // > "exact amount burn_units(cls) * kib_E"
-        let kib = self.price(epoch).ok_or_else(|| damaged("an includable epoch has no price"))?;
+        let kib = self
+            .price(epoch)
+            .ok_or_else(|| damaged("an includable epoch has no price"))?;
         let price = reward::fee(reward::burn_units(class), kib);
         let expected = price.ok_or_else(|| damaged("an envelope costs more than the cap"))?;
         if payment.burn != expected {
-            return Err(Rule::ClearPrice { expected, found: payment.burn }.into());
+            return Err(Rule::ClearPrice {
+                expected,
+                found: payment.burn,
+            }
+            .into());
         }
         let Account { balance, nonce } = self.account(&AccountId::from(&payment.payer))?;
         check_nonce(nonce, payment.nonce)?;
-        let rest = balance.checked_sub(payment.burn).ok_or(Rule::BalanceTooLow { balance })?;
-        Ok(Account { balance: rest, nonce: next_nonce(nonce)? })
+        let rest = balance
+            .checked_sub(payment.burn)
+            .ok_or(Rule::BalanceTooLow { balance })?;
+        Ok(Account {
+            balance: rest,
+            nonce: next_nonce(nonce)?,
+        })
     }
 
     /// Bytes of stamped items with one more: its block must be ours, old enough, and the lane wide
@@ -321,8 +358,15 @@ impl<'v, V: StateView> Ledger<'v, V> {
         if self.references.get(&height) != Some(dated.block()) {
             return Err(Rule::StampReference { height });
         }
-        let (limit, found) = (self.stamped_limit(), self.stamped_bytes.saturating_add(bytes));
-        if found <= limit { Ok(found) } else { Err(Rule::StampLane { limit, found }) }
+        let (limit, found) = (
+            self.stamped_limit(),
+            self.stamped_bytes.saturating_add(bytes),
+        );
+        if found <= limit {
+            Ok(found)
+        } else {
+            Err(Rule::StampLane { limit, found })
+        }
     }
 
     /// The contextual rules of a transaction, before its signature is worth verifying.
@@ -335,9 +379,9 @@ impl<'v, V: StateView> Ledger<'v, V> {
         self.judge_place(envelope.rate_epoch, &envelope.one_time_key)?;
         match &envelope.auth {
             Auth::Stamp(stamp) => Ok(stamp::check_age(stamp.reference, self.height)?),
-            Auth::Clear(payment) => {
-                self.judge_payment(payment, envelope.rate_epoch, envelope.class).map(|_| ())
-            }
+            Auth::Clear(payment) => self
+                .judge_payment(payment, envelope.rate_epoch, envelope.class)
+                .map(|_| ()),
             Auth::None | Auth::RateLimit(_) | Auth::Credit(_) => Ok(()),
         }
     }
@@ -357,7 +401,13 @@ impl<'v, V: StateView> Ledger<'v, V> {
         }
         let after = settlement::supply_after(self.supply, self.minted, self.burned)?;
         self.overlay.set(StateKey::Supply, &after);
-        settlement::turn_epoch(&mut self.overlay, self.height, &self.prices, after, self.params)?;
+        settlement::turn_epoch(
+            &mut self.overlay,
+            self.height,
+            &self.prices,
+            after,
+            self.params,
+        )?;
         settlement::keep_body_size(&mut self.overlay, self.height, body_bytes, self.params);
         settlement::keep_uncles(&mut self.overlay, self.height, self.recent_uncles);
         let difference = self.overlay.finish(self.height)?;
@@ -391,7 +441,10 @@ impl<'v, V: StateView> Ledger<'v, V> {
     }
 
     fn account(&self, id: &AccountId) -> Result<Account, ViewError> {
-        Ok(self.overlay.get(&StateKey::Account(*id))?.unwrap_or_default())
+        Ok(self
+            .overlay
+            .get(&StateKey::Account(*id))?
+            .unwrap_or_default())
     }
 
     fn record(&self, id: &AccountId) -> Result<Option<AccountRecord>, ViewError> {
@@ -399,7 +452,10 @@ impl<'v, V: StateView> Ledger<'v, V> {
     }
 
     fn price(&self, epoch: RateEpoch) -> Option<Amount> {
-        self.prices.iter().find(|price| price.epoch == epoch).map(|price| price.kib)
+        self.prices
+            .iter()
+            .find(|price| price.epoch == epoch)
+            .map(|price| price.kib)
     }
 }
 
@@ -413,7 +469,9 @@ fn check_nonce(expected: u64, found: u64) -> Result<(), Rule> {
 }
 
 fn next_nonce(nonce: u64) -> Result<u64, ViewError> {
-    nonce.checked_add(1).ok_or_else(|| damaged("an account has no nonce left"))
+    nonce
+        .checked_add(1)
+        .ok_or_else(|| damaged("an account has no nonce left"))
 }
 
 /// > "inbox_gen grows; prev24 matches", zeros if there is no record before
@@ -427,7 +485,11 @@ fn check_succession(record: &AccountRecord, before: Option<&AccountRecord>) -> R
         });
     }
     let link = before.map(AccountRecord::link).unwrap_or_default();
-    if record.previous == link { Ok(()) } else { Err(Rule::RecordLink) }
+    if record.previous == link {
+        Ok(())
+    } else {
+        Err(Rule::RecordLink)
+    }
 }
 
 fn bytes_u64(bytes: usize) -> u64 {
@@ -436,9 +498,12 @@ fn bytes_u64(bytes: usize) -> u64 {
 
 /// A sum that the supply's cap bounds, if our own books are right.
 fn sum(a: Amount, b: Amount) -> Result<Amount, ViewError> {
-    a.checked_add(b).ok_or_else(|| damaged("a sum of coins exceeds the cap"))
+    a.checked_add(b)
+        .ok_or_else(|| damaged("a sum of coins exceeds the cap"))
 }
 
 fn damaged(reason: &str) -> ViewError {
-    ViewError::Damaged { reason: reason.to_owned() }
+    ViewError::Damaged {
+        reason: reason.to_owned(),
+    }
 }

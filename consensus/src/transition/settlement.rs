@@ -31,7 +31,9 @@ pub(super) fn body_limit_after(view: &impl StateView, params: &Params) -> Result
     sizes.sort_unstable();
     let middle = sizes.len().saturating_sub(1) >> 1;
     let median = sizes.get(middle).copied().unwrap_or_default();
-    Ok(median.saturating_mul(2).clamp(law::BODY_BYTES_MIN, law::BODY_BYTES_MAX))
+    Ok(median
+        .saturating_mul(2)
+        .clamp(law::BODY_BYTES_MIN, law::BODY_BYTES_MAX))
 }
 
 /// > "supply += minted - burned"
@@ -40,11 +42,24 @@ pub(super) fn supply_after(
     minted: Amount,
     burned: Amount,
 ) -> Result<Supply, ViewError> {
-    let supply = before.supply.checked_add(minted).and_then(|sum| sum.checked_sub(burned));
+    let supply = before
+        .supply
+        .checked_add(minted)
+        .and_then(|sum| sum.checked_sub(burned));
     let total = |total: u64, amount: Amount| total.checked_add(amount.base_units());
-    match (supply, total(before.minted, minted), total(before.burned, burned)) {
-        (Some(supply), Some(minted), Some(burned)) => Ok(Supply { supply, minted, burned }),
-        _ => Err(damaged(format!("supply {before:?}, minted {minted}, burned {burned}"))),
+    match (
+        supply,
+        total(before.minted, minted),
+        total(before.burned, burned),
+    ) {
+        (Some(supply), Some(minted), Some(burned)) => Ok(Supply {
+            supply,
+            minted,
+            burned,
+        }),
+        _ => Err(damaged(format!(
+            "supply {before:?}, minted {minted}, burned {burned}"
+        ))),
     }
 }
 
@@ -57,7 +72,9 @@ pub(super) fn turn_epoch<V: StateView>(
     supply: Supply,
     params: &Params,
 ) -> Result<(), ViewError> {
-    let Some(next) = height.next() else { return Err(damaged("no height after this".into())) };
+    let Some(next) = height.next() else {
+        return Err(damaged("no height after this".into()));
+    };
     let beginning = params.rate_epoch(next);
     if params.rate_epoch_start(beginning) == next {
         // > "kib_R = max(1024, S(300(R-1)-1) >> 37)"
@@ -66,7 +83,10 @@ pub(super) fn turn_epoch<V: StateView>(
         let oldest = RateEpoch::new(beginning.get().saturating_sub(1));
         let mut kept: Prices = prices.clone();
         kept.retain(|price| (oldest..priced).contains(&price.epoch));
-        kept.push(EpochPrice { epoch: priced, kib: reward::kib_price(supply.supply) });
+        kept.push(EpochPrice {
+            epoch: priced,
+            kib: reward::kib_price(supply.supply),
+        });
         overlay.set(StateKey::Prices, &kept);
     }
     // The first epoch that this block could include and the next cannot.
@@ -83,7 +103,10 @@ pub(super) fn keep_body_size<V: StateView>(
     body_bytes: u64,
     params: &Params,
 ) {
-    let position = height.get().checked_rem(params.term_blocks).unwrap_or_default();
+    let position = height
+        .get()
+        .checked_rem(params.term_blocks)
+        .unwrap_or_default();
     let position = u32::try_from(position).unwrap_or(u32::MAX);
     overlay.set(StateKey::BodySize(position), &body_bytes);
 }
@@ -110,19 +133,23 @@ pub(super) fn check_conservation(
     if after.is_some() && after == before {
         return Ok(());
     }
-    Err(damaged(format!("accounts hold {after:?} with the burned, {before:?} with the minted")))
+    Err(damaged(format!(
+        "accounts hold {after:?} with the burned, {before:?} with the minted"
+    )))
 }
 
 /// All balances that a difference names.
 fn balances(diff: &StateDiff) -> Result<u128, ViewError> {
-    let accounts = diff.values.iter().filter(|(key, _)| matches!(key, StateKey::Account(_)));
-    accounts.filter_map(|(key, bytes)| Some((key, bytes.as_ref()?))).try_fold(
-        0u128,
-        |sum, (key, bytes)| {
+    let accounts = diff
+        .values
+        .iter()
+        .filter(|(key, _)| matches!(key, StateKey::Account(_)));
+    accounts
+        .filter_map(|(key, bytes)| Some((key, bytes.as_ref()?)))
+        .try_fold(0u128, |sum, (key, bytes)| {
             let account: Account = value::decode(key, bytes)?;
             Ok(sum.saturating_add(account.balance.base_units().into()))
-        },
-    )
+        })
 }
 
 fn damaged(reason: String) -> ViewError {
@@ -139,12 +166,20 @@ mod tests {
             let mut diff = StateDiff::default();
             for (index, balance) in balances.iter().enumerate() {
                 let id = AccountId::from_bytes([u8::try_from(index).expect("few"); 20]);
-                let account = Account { balance: Amount::from_base(*balance), nonce: 1 };
-                diff.values.insert(StateKey::Account(id), Some(codec::encode(&account)));
+                let account = Account {
+                    balance: Amount::from_base(*balance),
+                    nonce: 1,
+                };
+                diff.values
+                    .insert(StateKey::Account(id), Some(codec::encode(&account)));
             }
             diff
         };
-        Difference { diff: side(after), undo: side(before), root: chain::Hash32::default() }
+        Difference {
+            diff: side(after),
+            undo: side(before),
+            root: chain::Hash32::default(),
+        }
     }
 
     #[test]
@@ -162,11 +197,18 @@ mod tests {
     #[test]
     fn the_supply_never_exceeds_the_cap_or_falls_below_zero() {
         let one = Amount::from_base(1);
-        let full = Supply { supply: Amount::MAX, ..Supply::default() };
+        let full = Supply {
+            supply: Amount::MAX,
+            ..Supply::default()
+        };
         assert!(supply_after(full, one, Amount::ZERO).is_err());
         assert!(supply_after(Supply::default(), Amount::ZERO, one).is_err());
         let after = supply_after(Supply::default(), Amount::from_base(9), one).expect("holds");
-        let expected = Supply { supply: Amount::from_base(8), minted: 9, burned: 1 };
+        let expected = Supply {
+            supply: Amount::from_base(8),
+            minted: 9,
+            burned: 1,
+        };
         assert_eq!(after, expected);
     }
 }

@@ -16,6 +16,7 @@ use crate::state::StateKey;
 use crate::state::value::{Account, Supply};
 use crate::testing::{MemoryState, Owner, TestChain, TestEnvelope, reseal, solve};
 
+mod admission;
 mod context;
 mod prop;
 mod steps;
@@ -125,7 +126,9 @@ fn stamped_record(chain: &TestChain, owner: &Owner, nonce: u64) -> Transaction {
         let free = owner.prefix(nonce, Amount::ZERO);
         owner.set_record(chain.params(), free, record.clone(), Some(stamp))
     };
-    let commitment = order(Stamp::default()).stamp_commitment().expect("it has a stamp");
+    let commitment = order(Stamp::default())
+        .stamp_commitment()
+        .expect("it has a stamp");
     order(chain.stamp(commitment, 16))
 }
 

@@ -60,27 +60,43 @@ fn uncles_cannot_weigh_more_than_the_header_counts() {
     let mut tree = forge.tree();
     let first = forge.child(&forge.genesis(), 0, SPACING_MS);
     let second = forge.child(first.id(), 2, SPACING_MS);
-    insert_all(&mut tree, &[first, second]).expect("in order");
-    let refused = |max, found| {
-        Err(TreeError::UncleWork {
-            max: Work::new(max),
-            found: Work::new(found),
-        })
-    };
+    let third = forge.child(second.id(), 2, SPACING_MS);
+    insert_all(&mut tree, &[first, second, third]).expect("in order");
+    for (header, uncle_work) in [(first, 1), (second, 5), (third, 3)] {
+        let uncle_work = Work::new(uncle_work);
+        tree.add_body(header.id(), uncle_work, Seen::At(1))
+            .expect("it is known");
+    }
+    let score = |header: &CheckedHeader| tree.score(header.id()).map(Score::get);
+    assert_eq!(score(&first), Some(2), "it counts no uncle");
+    assert_eq!(score(&second), Some(2 + 2 + 4), "two uncles of work 2 each");
     assert_eq!(
-        tree.add_body(first.id(), Work::new(1), Seen::At(1)),
-        refused(0, 1)
+        score(&third),
+        Some(2 + 2 + 4 + 2 + 3),
+        "as much as they have"
     );
-    assert_eq!(
-        tree.add_body(second.id(), Work::new(5), Seen::At(1)),
-        refused(4, 5)
-    );
-    assert_eq!(
-        tree.add_body(second.id(), Work::new(4), Seen::At(1)),
-        Ok(())
-    );
-    assert_eq!(tree.add_body(first.id(), Work::ZERO, Seen::At(2)), Ok(()));
-    assert_eq!(tree.score(second.id()).map(Score::get), Some(8));
+}
+
+#[test]
+fn uncles_from_below_the_root_keep_their_weight() {
+    let mut forge = Forge::with_retarget();
+    // Five minutes for each block: the target doubles to its highest, the work halves.
+    let mut chain = forge.chain(&forge.genesis(), 2);
+    for _ in 0..4 {
+        let parent = *chain.last().expect("not empty").id();
+        chain.push(forge.child(&parent, 0, 300_000));
+    }
+    let (below, root) = (chain[4], chain[5]);
+    let uncle = chain[1].work();
+    assert!(uncle > root.work());
+    let mut tree =
+        BlockTree::new(*root.header(), Some(*below.header())).expect("two blocks of a chain");
+    let nephew = forge.child(root.id(), 1, SPACING_MS);
+    tree.insert(&nephew).expect("the root is its parent");
+    tree.add_body(nephew.id(), uncle, Seen::At(1))
+        .expect("it is known");
+    let expected = nephew.work().get() + uncle.get();
+    assert_eq!(tree.score(nephew.id()).map(Score::get), Some(expected));
 }
 
 #[test]

@@ -48,12 +48,20 @@ impl Messenger {
                     .map_err(|_| damaged("a stored delegation is forged"))?;
                 self.device.delegation = Some(delegation);
             }
-            Change::Joined { access, birthday, name } => self.apply_joined(access, *birthday, name)?,
+            Change::Joined {
+                access,
+                birthday,
+                name,
+            } => self.apply_joined(access, *birthday, name)?,
             Change::Opened(message) => {
                 self.apply_message(message, Origin::Network)?;
             }
             Change::Written(message) => self.apply_written(message)?,
-            Change::Seen { conversation, reference, sighting } => {
+            Change::Seen {
+                conversation,
+                reference,
+                sighting,
+            } => {
                 self.apply_seen(conversation.as_ref(), reference, sighting)?;
             }
             Change::Canonical { height, block } => {
@@ -65,19 +73,30 @@ impl Messenger {
                     conversation.log.set_canonical(*height, &self.canonical);
                 }
             }
-            Change::OwnChain { conversation, chain, secret, started } => {
+            Change::OwnChain {
+                conversation,
+                chain,
+                secret,
+                started,
+            } => {
                 let own = &mut self.conversation_mut(conversation)?.own;
                 if !own.iter().any(|known| known.secret == *secret) {
                     own.push(OwnChain::new(*chain, secret.clone(), *started));
                 }
             }
-            Change::OwnChainRetired { conversation, chain } => {
+            Change::OwnChainRetired {
+                conversation,
+                chain,
+            } => {
                 let own = &mut self.conversation_mut(conversation)?.own;
                 own.iter_mut()
                     .filter(|known| known.writer == *chain)
                     .for_each(|known| known.is_retired = true);
             }
-            Change::Sealed { reference, envelope } => {
+            Change::Sealed {
+                reference,
+                envelope,
+            } => {
                 if let Some(row) = self.outbox.get_mut(reference) {
                     row.finish(envelope.clone());
                 }
@@ -92,7 +111,12 @@ impl Messenger {
             Change::Resent { reference, .. } => {
                 self.outbox.remove(reference);
             }
-            Change::InboxWritten { encapsulation, seal_key, one_time_secret, plaintext } => {
+            Change::InboxWritten {
+                encapsulation,
+                seal_key,
+                one_time_secret,
+                plaintext,
+            } => {
                 let draft = InboxDraft {
                     encapsulation: encapsulation.clone(),
                     seal_key: seal_key.clone(),
@@ -102,13 +126,26 @@ impl Messenger {
                 };
                 let (key, reference) = (draft.one_time_key(), draft.reference());
                 self.lookahead.watch(key, Watch::Sent(reference));
-                let payload = Payload::Inbox { draft, sightings: Sightings::default() };
-                self.outbox.entry(reference).or_insert_with(|| Row::new(payload));
+                let payload = Payload::Inbox {
+                    draft,
+                    sightings: Sightings::default(),
+                };
+                self.outbox
+                    .entry(reference)
+                    .or_insert_with(|| Row::new(payload));
             }
-            Change::InboxOpened { reference, plaintext, received } => {
+            Change::InboxOpened {
+                reference,
+                plaintext,
+                received,
+            } => {
                 let message = inbox::reread(*reference, plaintext)
                     .map_err(|_| damaged("a stored inbox message is malformed"))?;
-                let item = InboxItem { message, received: *received, is_closed: false };
+                let item = InboxItem {
+                    message,
+                    received: *received,
+                    is_closed: false,
+                };
                 self.inbox.entry(*reference).or_insert(item);
             }
             Change::InboxClosed { reference } => {
@@ -119,6 +156,9 @@ impl Messenger {
             Change::RecordNoted { code, body } => self.waiting.note(&record(*code, body.expose())?),
             Change::RecordWritten { code, body } => {
                 self.waiting.written(&record(*code, body.expose())?);
+            }
+            Change::HistoryRead { conversation } => {
+                self.conversation_mut(conversation)?.unread_from = None;
             }
             Change::RecordDue { height } => self.record_due = *height,
             Change::RecordEpoch { rate_epoch } => {
@@ -134,7 +174,9 @@ impl Messenger {
     }
 
     fn conversation_mut(&mut self, id: &ConversationId) -> Result<&mut Conversation, LoadError> {
-        self.conversations.get_mut(id).ok_or(damaged("no such conversation"))
+        self.conversations
+            .get_mut(id)
+            .ok_or(damaged("no such conversation"))
     }
 
     fn apply_joined(
@@ -145,14 +187,23 @@ impl Messenger {
     ) -> Result<(), LoadError> {
         let keys = ConversationKeys::from_stored(access, &self.chain)
             .map_err(|_| damaged("a stored capability is forged"))?;
+        let went_by = self.scanned.is_some_and(|scanned| birthday <= scanned);
+        let unread_from = went_by.then_some(birthday);
         match self.conversations.get_mut(&keys.conversation()) {
             None => {
-                let conversation = Conversation::new(keys, name.to_owned(), birthday);
+                let mut conversation = Conversation::new(keys, name.to_owned(), birthday);
+                conversation.unread_from = unread_from;
                 self.conversations.insert(conversation.id(), conversation);
             }
             Some(known) => {
-                let keys =
-                    known.keys.with(&keys).map_err(|_| damaged("keys of two key epochs"))?;
+                let keys = known
+                    .keys
+                    .with(&keys)
+                    .map_err(|_| damaged("keys of two key epochs"))?;
+                // The root alone opens nothing that both keys do not.
+                if keys.access() != known.keys.access() {
+                    known.unread_from = unread_from;
+                }
                 known.set_keys(keys);
                 known.birthday = known.birthday.min(birthday);
                 if known.name.is_empty() {
@@ -163,18 +214,20 @@ impl Messenger {
         Ok(())
     }
 
-    fn apply_message(
-        &mut self,
-        message: &OpenedMessage,
-        origin: Origin,
-    ) -> Result<(), LoadError> {
+    fn apply_message(&mut self, message: &OpenedMessage, origin: Origin) -> Result<(), LoadError> {
         let (plaintext, _) = Plaintext::decode(message.plaintext.expose())
             .map_err(|_| damaged("a stored message is malformed"))?;
         let is_start = matches!(plaintext.content, Content::Start(_));
-        if let Content::Record(SelfRecord::Own { conversation, writer }) = &plaintext.content
+        if let Content::Record(SelfRecord::Own {
+            conversation,
+            writer,
+        }) = &plaintext.content
             && message.conversation == self.self_conversation
         {
-            self.told_chains.entry(*conversation).or_default().insert(*writer);
+            self.told_chains
+                .entry(*conversation)
+                .or_default()
+                .insert(*writer);
         }
         let entry = Entry::new(
             (message.writer, message.number),
@@ -184,14 +237,16 @@ impl Messenger {
             message.received,
             origin,
         );
-        self.conversation_mut(&message.conversation)?.insert(message.reference, entry);
+        self.conversation_mut(&message.conversation)?
+            .insert(message.reference, entry);
         let coordinates = Coordinates {
             conversation: message.conversation,
             writer: message.writer,
             number: message.number,
             announced: (!is_start).then_some(message.announced),
         };
-        self.lookahead.watch(message.one_time_key, Watch::Message(coordinates));
+        self.lookahead
+            .watch(message.one_time_key, Watch::Message(coordinates));
         Ok(())
     }
 
@@ -210,7 +265,9 @@ impl Messenger {
             encoded: EncodedPlaintext::from_bytes(message.plaintext.clone())
                 .ok_or(damaged("a message of no class"))?,
         };
-        self.outbox.entry(message.reference).or_insert_with(|| Row::new(payload));
+        self.outbox
+            .entry(message.reference)
+            .or_insert_with(|| Row::new(payload));
         Ok(())
     }
 
@@ -222,13 +279,22 @@ impl Messenger {
     ) -> Result<(), LoadError> {
         let in_block = match *sighting {
             Sighting::Gossip => None,
-            Sighting::Block { height, index, block, wire } => {
-                Some(InBlock { place: Place { height, index }, block, wire })
-            }
+            Sighting::Block {
+                height,
+                index,
+                block,
+                wire,
+            } => Some(InBlock {
+                place: Place { height, index },
+                block,
+                wire,
+            }),
         };
         let Some(conversation) = conversation else {
-            if let Some(Row { payload: Payload::Inbox { sightings, .. }, .. }) =
-                self.outbox.get_mut(reference)
+            if let Some(Row {
+                payload: Payload::Inbox { sightings, .. },
+                ..
+            }) = self.outbox.get_mut(reference)
             {
                 match in_block {
                     None => sightings.is_gossiped = true,

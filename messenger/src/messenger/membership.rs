@@ -47,7 +47,10 @@ impl Messenger {
     ) -> Result<(ConversationId, ChangeSet), JoinError> {
         let mut work = Work::default();
         let stored = Secret32::from_bytes(*root.expose());
-        let access = StoredAccess::Root { index: Some(index), root: stored };
+        let access = StoredAccess::Root {
+            index: Some(index),
+            root: stored,
+        };
         let birthday = self.next_height();
         let id = self.join_keys(access, birthday, name, &mut work)?;
         let mut aux_randomness = [0; 32];
@@ -65,8 +68,7 @@ impl Messenger {
         link: &InviteLink,
     ) -> Result<(ConversationId, Vec<Event>, ChangeSet), JoinError> {
         let mut work = Work::default();
-        let id =
-            self.join_capability(&link.capability, link.birthday, &link.name, &mut work)?;
+        let id = self.join_capability(&link.capability, link.birthday, &link.name, &mut work)?;
         let (events, changes) = work.finish();
         Ok((id, events, changes))
     }
@@ -79,15 +81,28 @@ impl Messenger {
         &mut self,
         reference: &MessageRef,
     ) -> Result<(ConversationId, Vec<Event>, ChangeSet), JoinError> {
-        let item = self.inbox.get(reference).ok_or(JoinError::UnknownInvitation)?;
-        let InboxContent::Invite { capability, birthday, name } = &item.message.content else {
+        let item = self
+            .inbox
+            .get(reference)
+            .ok_or(JoinError::UnknownInvitation)?;
+        let InboxContent::Invite {
+            capability,
+            birthday,
+            name,
+        } = &item.message.content
+        else {
             return Err(JoinError::UnknownInvitation);
         };
         let capability = Capability::decode(capability.expose(), &self.chain)?;
         let (birthday, name) = (*birthday, name.clone());
         let mut work = Work::default();
         let id = self.join_capability(&capability, birthday, &name, &mut work)?;
-        self.commit(&mut work, Change::InboxClosed { reference: *reference });
+        self.commit(
+            &mut work,
+            Change::InboxClosed {
+                reference: *reference,
+            },
+        );
         let (events, changes) = work.finish();
         Ok((id, events, changes))
     }
@@ -101,7 +116,12 @@ impl Messenger {
             return Err(JoinError::UnknownInvitation);
         }
         let mut work = Work::default();
-        self.commit(&mut work, Change::InboxClosed { reference: *reference });
+        self.commit(
+            &mut work,
+            Change::InboxClosed {
+                reference: *reference,
+            },
+        );
         Ok(work.changes)
     }
 
@@ -131,7 +151,9 @@ impl Messenger {
         let id = keys.conversation();
         match self.conversations.get(&id) {
             None if self.conversations.len() >= CONVERSATIONS_MAX => {
-                return Err(JoinError::TooMany { max: CONVERSATIONS_MAX });
+                return Err(JoinError::TooMany {
+                    max: CONVERSATIONS_MAX,
+                });
             }
             None => {}
             Some(known) => {
@@ -143,13 +165,23 @@ impl Messenger {
                 }
             }
         }
-        let known_access = self.conversations.get(&id).map(|known| known.keys.access());
-        self.commit(work, Change::Joined { access, birthday, name: name.to_owned() });
-        // The root alone opens nothing that both keys do not.
         let root_index = keys.root_index();
-        if self.conversations.get(&id).map(|known| known.keys.access()) != known_access {
-            work.events.push(Event::ConversationFound { conversation: id, birthday, root_index });
+        // What of its history went by is judged by the progress: that is stored along.
+        if let Some(height) = self.scanned {
+            self.commit(work, Change::Scanned { height });
         }
+        self.commit(
+            work,
+            Change::Joined {
+                access,
+                birthday,
+                name: name.to_owned(),
+            },
+        );
+        work.events.push(Event::ConversationFound {
+            conversation: id,
+            root_index,
+        });
         self.refresh(&id, work);
         Ok(id)
     }
@@ -168,7 +200,10 @@ impl Messenger {
             if let Some(known) = self.conversations.get(&id) {
                 let birthday = known.birthday;
                 let root = Secret32::from_bytes(*root.expose());
-                let access = StoredAccess::Root { index: Some(index), root };
+                let access = StoredAccess::Root {
+                    index: Some(index),
+                    root,
+                };
                 // Keys of the same root and epoch are never in each other's way.
                 let _joined = self.join_keys(access, birthday, "", &mut work);
                 continue;
@@ -206,7 +241,14 @@ impl Messenger {
         let mut work = Work::default();
         let (capability, reserve) = self.plan_grant(conversation, access, label, now, rng)?;
         if let Some(reserve) = reserve {
-            self.write(conversation, reserve, Attention::Silent, now, rng, &mut work)?;
+            self.write(
+                conversation,
+                reserve,
+                Attention::Silent,
+                now,
+                rng,
+                &mut work,
+            )?;
         }
         let (events, changes) = work.finish();
         Ok((capability, events, changes))
@@ -221,7 +263,10 @@ impl Messenger {
         now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<(Capability, Option<Content>), SendError> {
-        let found = self.conversations.get(conversation).ok_or(SendError::UnknownConversation)?;
+        let found = self
+            .conversations
+            .get(conversation)
+            .ok_or(SendError::UnknownConversation)?;
         if *conversation == self.self_conversation {
             return Err(SendError::UnknownConversation);
         }
@@ -240,8 +285,14 @@ impl Messenger {
         rng.fill_bytes(&mut aux_randomness);
         let generation = Generation::default();
         let capability =
-            found.keys.grant(access, slot, generation, &self.chain, &aux_randomness)?;
-        let reserve = Content::Reserve { slot, access, label: label.to_owned() };
+            found
+                .keys
+                .grant(access, slot, generation, &self.chain, &aux_randomness)?;
+        let reserve = Content::Reserve {
+            slot,
+            access,
+            label: label.to_owned(),
+        };
         Ok((capability, (access == Access::Write).then_some(reserve)))
     }
 
@@ -258,7 +309,15 @@ impl Messenger {
     ) -> Result<(InviteLink, Vec<Event>, ChangeSet), SendError> {
         let (birthday, name) = self.introduction(conversation)?;
         let (capability, events, changes) = self.grant(conversation, access, "", now, rng)?;
-        Ok((InviteLink { capability, birthday, name }, events, changes))
+        Ok((
+            InviteLink {
+                capability,
+                birthday,
+                name,
+            },
+            events,
+            changes,
+        ))
     }
 
     /// An invitation to the inbox of the account of `record`.
@@ -276,11 +335,22 @@ impl Messenger {
     ) -> Result<(MessageRef, Vec<Event>, ChangeSet), SendError> {
         let (birthday, name) = self.introduction(conversation)?;
         let (capability, reserve) = self.plan_grant(conversation, access, "", now, rng)?;
-        let content = InboxContent::Invite { capability: capability.encode(), birthday, name };
+        let content = InboxContent::Invite {
+            capability: capability.encode(),
+            birthday,
+            name,
+        };
         let draft = self.draft_to_inbox(record, &content, signed_by, now, rng)?;
         let mut work = Work::default();
         if let Some(reserve) = reserve {
-            self.write(conversation, reserve, Attention::Silent, now, rng, &mut work)?;
+            self.write(
+                conversation,
+                reserve,
+                Attention::Silent,
+                now,
+                rng,
+                &mut work,
+            )?;
         }
         let reference = self.record_inbox_written(draft, &mut work);
         let (events, changes) = work.finish();
@@ -301,18 +371,21 @@ impl Messenger {
         rng: &mut impl CryptoRng,
     ) -> Result<(MessageRef, ChangeSet), SendError> {
         let text = DraftText(text.to_owned());
-        let content = InboxContent::ContactRequest { name: name.to_owned(), text };
+        let content = InboxContent::ContactRequest {
+            name: name.to_owned(),
+            text,
+        };
         let draft = self.draft_to_inbox(record, &content, signed_by, now, rng)?;
         let mut work = Work::default();
         let reference = self.record_inbox_written(draft, &mut work);
         Ok((reference, work.changes))
     }
 
-    fn introduction(
-        &self,
-        conversation: &ConversationId,
-    ) -> Result<(Height, String), SendError> {
-        let found = self.conversations.get(conversation).ok_or(SendError::UnknownConversation)?;
+    fn introduction(&self, conversation: &ConversationId) -> Result<(Height, String), SendError> {
+        let found = self
+            .conversations
+            .get(conversation)
+            .ok_or(SendError::UnknownConversation)?;
         Ok((found.birthday, found.name.clone()))
     }
 
@@ -323,12 +396,13 @@ impl Messenger {
         aux_randomness: &[u8; 32],
         work: &mut Work,
     ) {
-        let Some(found) = self.conversations.get(conversation) else { return };
+        let Some(found) = self.conversations.get(conversation) else {
+            return;
+        };
         let keys = &found.keys;
         let (access, slot) = (keys.access(), keys.first_slot());
         let generation = keys.first_generation(slot);
-        let capability =
-            keys.grant(access, slot, generation, &self.chain, aux_randomness);
+        let capability = keys.grant(access, slot, generation, &self.chain, aux_randomness);
         let Ok(capability) = capability else { return };
         let record = SelfRecord::Conversation {
             capability: capability.encode(),

@@ -66,9 +66,16 @@ impl Position {
     const fn sighting(self, wire: WireId) -> Sighting {
         match self {
             Self::Pending => Sighting::Gossip,
-            Self::InBlock { height, block, index } => {
-                Sighting::Block { height, index, block, wire }
-            }
+            Self::InBlock {
+                height,
+                block,
+                index,
+            } => Sighting::Block {
+                height,
+                index,
+                block,
+                wire,
+            },
         }
     }
 
@@ -104,15 +111,37 @@ impl Messenger {
         now: Timestamp,
     ) -> (Vec<Event>, ChangeSet) {
         let mut work = Work::default();
-        if self.canonical.get(&height).is_some_and(|known| *known != block) {
+        if self
+            .canonical
+            .get(&height)
+            .is_some_and(|known| *known != block)
+        {
             self.set_canonical(height, Some(block), &mut work);
         }
         for (index, envelope) in (0..=u16::MAX).zip(envelopes) {
-            self.take(envelope, Position::InBlock { height, block, index }, now, &mut work);
+            self.take(
+                envelope,
+                Position::InBlock {
+                    height,
+                    block,
+                    index,
+                },
+                now,
+                &mut work,
+            );
         }
         while let Some(index) = take_needed_at(height, &mut work.events) {
             if let Some(envelope) = envelopes.get(usize::from(index)) {
-                self.take(envelope, Position::InBlock { height, block, index }, now, &mut work);
+                self.take(
+                    envelope,
+                    Position::InBlock {
+                        height,
+                        block,
+                        index,
+                    },
+                    now,
+                    &mut work,
+                );
             }
         }
         self.advance(height, &mut work);
@@ -142,7 +171,9 @@ impl Messenger {
     ) {
         let key = &envelope.one_time_key;
         match self.lookahead.get(key).copied() {
-            None => self.lookahead.remember(key, position.wanted(envelope.wid())),
+            None => self
+                .lookahead
+                .remember(key, position.wanted(envelope.wid())),
             Some(Watch::Sent(_)) => {}
             Some(Watch::Root { index }) => {
                 // Only whoever holds the root can have signed under its first one-time key.
@@ -166,7 +197,11 @@ impl Messenger {
         if envelope.net != self.chain.net() {
             return Err(Refusal::OtherChain);
         }
-        if envelope.is_signed(&self.chain) { Ok(()) } else { Err(Refusal::Forged) }
+        if envelope.is_signed(&self.chain) {
+            Ok(())
+        } else {
+            Err(Refusal::Forged)
+        }
     }
 
     fn open(
@@ -177,11 +212,20 @@ impl Messenger {
         now: Timestamp,
     ) -> Result<(OpenedMessage, Plaintext), Refusal> {
         self.check_envelope(envelope)?;
-        let Coordinates { conversation, writer, number, announced } = *coordinates;
+        let Coordinates {
+            conversation,
+            writer,
+            number,
+            announced,
+        } = *coordinates;
         let height = self.height_of(position);
-        let found =
-            self.conversations.get_mut(&conversation).ok_or(Refusal::NotSealedForUs)?;
-        let key = found.chain_key(&writer, number).ok_or(Refusal::NotSealedForUs)?;
+        let found = self
+            .conversations
+            .get_mut(&conversation)
+            .ok_or(Refusal::NotSealedForUs)?;
+        let key = found
+            .chain_key(&writer, number)
+            .ok_or(Refusal::NotSealedForUs)?;
         let associated = envelope.associated_data();
         let padded = seal::open(key.expose(), &associated, &envelope.salt, &envelope.body)?;
         let (plaintext, unpadded) = Plaintext::decode(&padded)?;
@@ -240,7 +284,8 @@ impl Messenger {
     }
 
     pub(super) fn next_height(&self) -> Height {
-        self.scanned.map_or(Height::new(0), |tip| tip.next().unwrap_or(tip))
+        self.scanned
+            .map_or(Height::new(0), |tip| tip.next().unwrap_or(tip))
     }
 
     /// Puts an opened message into its log and tells what changed.
@@ -253,13 +298,18 @@ impl Messenger {
         work: &mut Work,
     ) {
         let id = message.conversation;
-        let Some(found) = self.conversations.get(&id) else { return };
+        let Some(found) = self.conversations.get(&id) else {
+            return;
+        };
         let log = &found.log;
         let (writer, number, key) = (message.writer, message.number, message.one_time_key);
         let is_known = log.get(&message.reference).is_some();
         if !is_known && !log.has_room(&key, position.seen()) {
             let max = crate::log::VARIANTS_MAX;
-            let refusal = Refusal::TooMany { what: "messages under one key", max };
+            let refusal = Refusal::TooMany {
+                what: "messages under one key",
+                max,
+            };
             work.events.push(Event::Refused { refusal });
             return;
         }
@@ -274,7 +324,11 @@ impl Messenger {
         tell(id, &before, &self.standing_at(&message), &mut work.events);
         let is_forked = |found: &Conversation| found.log.is_forked(&key);
         if !was_forked && self.conversations.get(&id).is_some_and(is_forked) {
-            work.events.push(Event::WriterForked { conversation: id, writer, number });
+            work.events.push(Event::WriterForked {
+                conversation: id,
+                writer,
+                number,
+            });
         }
         self.judge_own_chain(&message, wire, position, work);
         if id == self.self_conversation && !is_known {
@@ -299,21 +353,35 @@ impl Messenger {
                 .and_then(|found| found.log.get(&reference))
                 .map(|entry| &entry.sightings),
             None => match self.outbox.get(&reference) {
-                Some(Row { payload: Payload::Inbox { sightings, .. }, .. }) => Some(sightings),
+                Some(Row {
+                    payload: Payload::Inbox { sightings, .. },
+                    ..
+                }) => Some(sightings),
                 _ => None,
             },
         };
         let Some(sightings) = sightings else { return };
         let is_news = match position {
             Position::Pending => !sightings.is_gossiped,
-            Position::InBlock { height, block, index } => {
+            Position::InBlock {
+                height,
+                block,
+                index,
+            } => {
                 let place = Place { height, index };
                 !sightings.contains(&InBlock { place, block, wire })
             }
         };
         if is_news {
             let sighting = position.sighting(wire);
-            self.commit(work, Change::Seen { conversation, reference, sighting });
+            self.commit(
+                work,
+                Change::Seen {
+                    conversation,
+                    reference,
+                    sighting,
+                },
+            );
         }
     }
 
@@ -348,7 +416,10 @@ impl Messenger {
         let standing = |messenger: &Self| -> Vec<(ConversationId, Standing)> {
             let of = |id: &ConversationId| {
                 let log = &messenger.conversations.get(id)?.log;
-                Some((*id, messenger.standing(id, log.dependents_of_height(height))))
+                Some((
+                    *id,
+                    messenger.standing(id, log.dependents_of_height(height)),
+                ))
             };
             ids.iter().filter_map(of).collect()
         };
@@ -367,7 +438,9 @@ impl Messenger {
         conversation: &ConversationId,
         references: impl IntoIterator<Item = MessageRef>,
     ) -> Standing {
-        let Some(found) = self.conversations.get(conversation) else { return Standing::new() };
+        let Some(found) = self.conversations.get(conversation) else {
+            return Standing::new();
+        };
         references
             .into_iter()
             .filter(|reference| found.log.is_shown(reference))
@@ -383,8 +456,12 @@ impl Messenger {
         position: Position,
         work: &mut Work,
     ) {
-        let Some(found) = self.conversations.get(&message.conversation) else { return };
-        let Some(own) = found.own_chain_at(&message.writer) else { return };
+        let Some(found) = self.conversations.get(&message.conversation) else {
+            return;
+        };
+        let Some(own) = found.own_chain_at(&message.writer) else {
+            return;
+        };
         let (was_retired, is_our_key) = (own.is_retired, own.announced == message.announced);
         let is_ours = found
             .log
@@ -408,9 +485,10 @@ impl Messenger {
                 self.fail_rows(&message.conversation, at_number, work);
             }
         } else if message.number == MessageNumber::new(0) && !was_retired {
-            let is_sealed = self.outbox.values().any(|row| {
-                row.is_at(&message.writer, message.number) && row.sealed.is_some()
-            });
+            let is_sealed = self
+                .outbox
+                .values()
+                .any(|row| row.is_at(&message.writer, message.number) && row.sealed.is_some());
             // In gossip alone the race is open, unless ours has not even begun.
             if position.seen() == Seen::InBlock || !is_sealed {
                 self.retire(message, work);
@@ -421,7 +499,9 @@ impl Messenger {
     }
 
     fn leave_copied_chain(&mut self, message: &OpenedMessage, work: &mut Work) {
-        work.events.push(Event::ProfileCopied { conversation: message.conversation });
+        work.events.push(Event::ProfileCopied {
+            conversation: message.conversation,
+        });
         self.retire(message, work);
         // What was never sealed moves to the next chain: the copy may have used its numbers.
         let unsealed = |row: &Row| row.is_in(&message.writer) && row.wires.is_empty();
@@ -430,7 +510,13 @@ impl Messenger {
 
     fn retire(&mut self, message: &OpenedMessage, work: &mut Work) {
         let (conversation, chain) = (message.conversation, message.writer);
-        self.commit(work, Change::OwnChainRetired { conversation, chain });
+        self.commit(
+            work,
+            Change::OwnChainRetired {
+                conversation,
+                chain,
+            },
+        );
     }
 
     fn fail_rows(
@@ -439,7 +525,9 @@ impl Messenger {
         which: impl Fn(&Row) -> bool,
         work: &mut Work,
     ) {
-        let Some(found) = self.conversations.get(conversation) else { return };
+        let Some(found) = self.conversations.get(conversation) else {
+            return;
+        };
         let failing: Vec<MessageRef> = self
             .outbox
             .iter()
@@ -456,7 +544,11 @@ impl Messenger {
             self.commit(work, Change::Failed { reference });
             let reason = crate::error::SendFailure::ChainConflict;
             let conversation = *conversation;
-            work.events.push(Event::Failed { conversation, reference, reason });
+            work.events.push(Event::Failed {
+                conversation,
+                reference,
+                reason,
+            });
         }
     }
 
@@ -469,7 +561,11 @@ impl Messenger {
     ) {
         if let Some(Watch::Sent(reference)) = self.lookahead.get(&envelope.one_time_key).copied() {
             let wire = envelope.wid();
-            if self.outbox.get(&reference).is_some_and(|row| row.wires.contains(&wire)) {
+            if self
+                .outbox
+                .get(&reference)
+                .is_some_and(|row| row.wires.contains(&wire))
+            {
                 self.follow(position, work);
                 let before = self.standing_of_sent();
                 self.see(None, reference, wire, position, work);
@@ -483,7 +579,10 @@ impl Messenger {
         let height = self.height_of(position);
         let mut opened = None;
         for (generation, secret) in self.inbox_secrets.iter().rev() {
-            let mailbox = Mailbox { owner: self.account, generation: *generation };
+            let mailbox = Mailbox {
+                owner: self.account,
+                generation: *generation,
+            };
             match inbox::open(envelope, secret, mailbox, &self.chain, height) {
                 Ok(None) => {}
                 Ok(Some(message)) => opened = Some(message),
@@ -506,7 +605,10 @@ impl Messenger {
         let open = self.inbox.values().filter(|item| !item.is_closed).count();
         // Contacts get through a full inbox: strangers must not shut them out.
         if open >= INBOX_MESSAGES_MAX && folder != Folder::Contacts {
-            let refusal = Refusal::TooMany { what: "inbox messages", max: INBOX_MESSAGES_MAX };
+            let refusal = Refusal::TooMany {
+                what: "inbox messages",
+                max: INBOX_MESSAGES_MAX,
+            };
             work.events.push(Event::Refused { refusal });
             return;
         }
@@ -514,7 +616,9 @@ impl Messenger {
         let event = match &message.content {
             InboxContent::Invite { capability, .. } => {
                 if let Err(error) = Capability::decode(capability.expose(), &self.chain) {
-                    work.events.push(Event::Refused { refusal: error.into() });
+                    work.events.push(Event::Refused {
+                        refusal: error.into(),
+                    });
                     return;
                 }
                 Event::Invited { reference, folder }
@@ -523,13 +627,27 @@ impl Messenger {
             InboxContent::Unsupported(_) => Event::UnsupportedInbox { reference },
         };
         let plaintext = message.bytes;
-        self.commit(work, Change::InboxOpened { reference, plaintext, received: now });
+        self.commit(
+            work,
+            Change::InboxOpened {
+                reference,
+                plaintext,
+                received: now,
+            },
+        );
         work.events.push(event);
     }
 
     fn folder(&self, sender: &Sender) -> Folder {
-        let Sender::Account(key) = sender else { return Folder::Requests };
-        match self.records().contacts.get(key).map(|contact| contact.state) {
+        let Sender::Account(key) = sender else {
+            return Folder::Requests;
+        };
+        match self
+            .records()
+            .contacts
+            .get(key)
+            .map(|contact| contact.state)
+        {
             Some(ContactState::Known | ContactState::Verified) => Folder::Contacts,
             Some(ContactState::Blocked) => Folder::Blocked,
             None => Folder::Requests,
@@ -538,9 +656,14 @@ impl Messenger {
 
     /// Takes a conversation whose root the account derives, once its first message was seen.
     fn adopt_root(&mut self, index: u32, position: Position, work: &mut Work) -> bool {
-        let Some(root) = self.probed_roots.get(&index) else { return false };
+        let Some(root) = self.probed_roots.get(&index) else {
+            return false;
+        };
         let root = crate::secret::Secret32::from_bytes(*root.expose());
-        let access = StoredAccess::Root { index: Some(index), root };
+        let access = StoredAccess::Root {
+            index: Some(index),
+            root,
+        };
         let birthday = self.height_of(position);
         self.join_keys(access, birthday, "", work).is_ok()
     }
@@ -558,7 +681,11 @@ impl Messenger {
     fn tell_sent(&self, before: &Standing, work: &mut Work) {
         for (reference, delivery) in self.standing_of_sent() {
             if before.get(&reference) != Some(&delivery) {
-                work.events.push(Event::Moved { conversation: None, reference, delivery });
+                work.events.push(Event::Moved {
+                    conversation: None,
+                    reference,
+                    delivery,
+                });
             }
         }
     }
@@ -571,15 +698,29 @@ pub(super) fn tell(
     after: &Standing,
     events: &mut Vec<Event>,
 ) {
-    for reference in before.keys().filter(|reference| !after.contains_key(reference)) {
-        events.push(Event::Withdrawn { conversation, reference: *reference });
+    for reference in before
+        .keys()
+        .filter(|reference| !after.contains_key(reference))
+    {
+        events.push(Event::Withdrawn {
+            conversation,
+            reference: *reference,
+        });
     }
     for (&reference, &delivery) in after {
         match before.get(&reference) {
-            None => events.push(Event::Shown { conversation, reference, delivery }),
+            None => events.push(Event::Shown {
+                conversation,
+                reference,
+                delivery,
+            }),
             Some(old) if *old != delivery => {
                 let conversation = Some(conversation);
-                events.push(Event::Moved { conversation, reference, delivery });
+                events.push(Event::Moved {
+                    conversation,
+                    reference,
+                    delivery,
+                });
             }
             Some(_) => {}
         }

@@ -18,6 +18,7 @@ use crate::change_set::{Change, ChangeSet, StoredAccess};
 use crate::content::Content;
 use crate::delegation::Delegation;
 use crate::error::LayoutError;
+use crate::event::Event;
 use crate::ids::ConversationId;
 use crate::outbox::Payload;
 use crate::plaintext::Attention;
@@ -26,7 +27,6 @@ use crate::self_conversation::AccountRecords;
 use crate::self_record::{
     ContactState, DeviceChange, DraftText, ReadMark, SelfRecord, StateBits, narrow,
 };
-use crate::event::Event;
 
 impl Messenger {
     /// What the account keeps about conversations, contacts and devices, with what waits to be
@@ -55,7 +55,11 @@ impl Messenger {
         state: ContactState,
         petname: &str,
     ) -> Result<ChangeSet, LayoutError> {
-        self.keep(&SelfRecord::Contact { key, state, petname: petname.to_owned() })
+        self.keep(&SelfRecord::Contact {
+            key,
+            state,
+            petname: petname.to_owned(),
+        })
     }
 
     /// Sets how a conversation is kept in the list.
@@ -66,8 +70,12 @@ impl Messenger {
         mute_until: Timestamp,
     ) -> ChangeSet {
         let mute_until_ms = mute_until.get();
-        self.keep(&SelfRecord::State { conversation, bits, mute_until_ms })
-            .expect("numbers always encode")
+        self.keep(&SelfRecord::State {
+            conversation,
+            bits,
+            mute_until_ms,
+        })
+        .expect("numbers always encode")
     }
 
     /// Marks a conversation as read up to a place; an earlier mark changes nothing.
@@ -78,12 +86,21 @@ impl Messenger {
         index: u16,
     ) -> ChangeSet {
         let height = narrow(height);
-        let known = self.records().read.get(&conversation).copied().unwrap_or_default();
+        let known = self
+            .records()
+            .read
+            .get(&conversation)
+            .copied()
+            .unwrap_or_default();
         if known >= (height, index) {
             return ChangeSet::default();
         }
-        self.keep(&SelfRecord::Read(vec![ReadMark { conversation, height, index }]))
-            .expect("one mark always encodes")
+        self.keep(&SelfRecord::Read(vec![ReadMark {
+            conversation,
+            height,
+            index,
+        }]))
+        .expect("one mark always encodes")
     }
 
     /// Keeps an unsent text; an empty one removes it.
@@ -95,13 +112,20 @@ impl Messenger {
         conversation: ConversationId,
         text: &str,
     ) -> Result<ChangeSet, LayoutError> {
-        self.keep(&SelfRecord::Draft { conversation, text: DraftText(text.to_owned()) })
+        self.keep(&SelfRecord::Draft {
+            conversation,
+            text: DraftText(text.to_owned()),
+        })
     }
 
     /// Tells the account's other devices how far an inbox generation was read.
     pub fn mark_inbox_scanned(&mut self, generation: u32, scanned_to: Height) -> ChangeSet {
         let scanned_to = narrow(scanned_to);
-        self.keep(&SelfRecord::Inbox { generation, scanned_to }).expect("numbers always encode")
+        self.keep(&SelfRecord::Inbox {
+            generation,
+            scanned_to,
+        })
+        .expect("numbers always encode")
     }
 
     fn keep(&mut self, record: &SelfRecord) -> Result<ChangeSet, LayoutError> {
@@ -113,7 +137,14 @@ impl Messenger {
 
     pub(super) fn note_device(&mut self, delegation: [u8; Delegation::BYTES], work: &mut Work) {
         let name = self.device.label.clone();
-        self.note(&SelfRecord::Device { delegation, name, change: DeviceChange::Added }, work);
+        self.note(
+            &SelfRecord::Device {
+                delegation,
+                name,
+                change: DeviceChange::Added,
+            },
+            work,
+        );
     }
 
     /// Lets a record wait to be written.
@@ -125,8 +156,16 @@ impl Messenger {
 
     /// Acts on what another device of the account wrote.
     pub(super) fn act_on_record(&mut self, content: &Content, work: &mut Work) {
-        let Content::Record(record) = content else { return };
-        if let SelfRecord::Conversation { capability, birthday, root_index, petname } = record {
+        let Content::Record(record) = content else {
+            return;
+        };
+        if let SelfRecord::Conversation {
+            capability,
+            birthday,
+            root_index,
+            petname,
+        } = record
+        {
             let access = StoredAccess::Capability(capability.clone());
             // A record that does not hold is the account's own mistake: there is nobody to tell.
             let _joined = self.join_keys(access, *birthday, petname, work);
@@ -149,7 +188,9 @@ impl Messenger {
         work: &mut Work,
     ) {
         let id = self.self_conversation;
-        let Some(tip) = self.scanned.filter(|_| self.is_at_tip) else { return };
+        let Some(tip) = self.scanned.filter(|_| self.is_at_tip) else {
+            return;
+        };
         if self.is_quiet() || self.has_record_on_the_way() {
             return;
         }
@@ -163,7 +204,8 @@ impl Messenger {
         let epoch = self.rates.for_next_block(tip);
         let Some(due) = self.record_due else {
             let begin = if self.record_epoch == Some(epoch.get()) {
-                self.rates.first_height(epoch.checked_add(1).unwrap_or(epoch))
+                self.rates
+                    .first_height(epoch.checked_add(1).unwrap_or(epoch))
             } else {
                 tip
             };
@@ -179,7 +221,12 @@ impl Messenger {
             Some(record) => self.write_record(&record, now, rng, work),
         };
         if is_written {
-            self.commit(work, Change::RecordEpoch { rate_epoch: epoch.get() });
+            self.commit(
+                work,
+                Change::RecordEpoch {
+                    rate_epoch: epoch.get(),
+                },
+            );
         }
     }
 
@@ -192,7 +239,9 @@ impl Messenger {
     ) -> bool {
         let id = self.self_conversation;
         let content = Content::Record(record.clone());
-        let is_written = self.write(&id, content, Attention::Silent, now, rng, work).is_ok();
+        let is_written = self
+            .write(&id, content, Attention::Silent, now, rng, work)
+            .is_ok();
         if let Some((code, body)) = encoded(record).filter(|_| is_written) {
             self.commit(work, Change::RecordWritten { code, body });
         }
@@ -211,7 +260,9 @@ impl Messenger {
     /// A height between `begin` and the end of its rate epoch.
     fn random_height_from(&self, begin: Height, rng: &mut impl CryptoRng) -> Height {
         let epoch = self.rates.of(begin);
-        let end = self.rates.first_height(epoch.checked_add(1).unwrap_or(epoch));
+        let end = self
+            .rates
+            .first_height(epoch.checked_add(1).unwrap_or(epoch));
         let room = end.get().saturating_sub(begin.get()).max(1);
         Height::new(begin.get().saturating_add(rng.next_u64() % room))
     }

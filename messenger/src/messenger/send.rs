@@ -64,7 +64,10 @@ impl Messenger {
         now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<(MessageRef, Vec<Event>, ChangeSet), SendError> {
-        let found = self.conversations.get(conversation).ok_or(SendError::UnknownConversation)?;
+        let found = self
+            .conversations
+            .get(conversation)
+            .ok_or(SendError::UnknownConversation)?;
         let (Outgoing::Text(text) | Outgoing::Reply { text, .. }) = message;
         if text.text.is_empty() {
             return Err(SendError::EmptyText);
@@ -73,7 +76,10 @@ impl Messenger {
             Outgoing::Text(text) => Content::Text(text.clone()),
             Outgoing::Reply { to, text } => {
                 found.log.get(to).ok_or(SendError::UnknownMessage)?;
-                Content::Reply { to: to.prefix(), text: text.clone() }
+                Content::Reply {
+                    to: to.prefix(),
+                    text: text.clone(),
+                }
             }
         };
         let mut work = Work::default();
@@ -98,16 +104,25 @@ impl Messenger {
             Some(own) => own,
             None => self.begin_chain(conversation, sent, rng, work)?,
         };
-        let found =
-            self.conversations.get_mut(conversation).ok_or(SendError::UnknownConversation)?;
+        let found = self
+            .conversations
+            .get_mut(conversation)
+            .ok_or(SendError::UnknownConversation)?;
         let composed = found.compose(&own, content, attention, sent)?;
         Ok(self.record_written(conversation, composed, sent, work))
     }
 
     fn check_outbox(&self) -> Result<(), SendError> {
-        let waiting =
-            self.outbox.iter().filter(|(reference, row)| self.is_waiting(reference, row)).count();
-        if waiting < OUTBOX_MAX { Ok(()) } else { Err(SendError::OutboxFull { max: OUTBOX_MAX }) }
+        let waiting = self
+            .outbox
+            .iter()
+            .filter(|(reference, row)| self.is_waiting(reference, row))
+            .count();
+        if waiting < OUTBOX_MAX {
+            Ok(())
+        } else {
+            Err(SendError::OutboxFull { max: OUTBOX_MAX })
+        }
     }
 
     fn usable_chain(
@@ -115,7 +130,10 @@ impl Messenger {
         conversation: &ConversationId,
         now: Timestamp,
     ) -> Result<Option<OwnChain>, SendError> {
-        let found = self.conversations.get(conversation).ok_or(SendError::UnknownConversation)?;
+        let found = self
+            .conversations
+            .get(conversation)
+            .ok_or(SendError::UnknownConversation)?;
         Ok(found.own_chain(now).cloned())
     }
 
@@ -129,28 +147,56 @@ impl Messenger {
     ) -> Result<OwnChain, SendError> {
         let height = self.next_height();
         let is_self = *conversation == self.self_conversation;
-        let found =
-            self.conversations.get_mut(conversation).ok_or(SendError::UnknownConversation)?;
+        let found = self
+            .conversations
+            .get_mut(conversation)
+            .ok_or(SendError::UnknownConversation)?;
         let writer = found.place_of_next_chain()?;
         let own = OwnChain::new(writer, scalar::random(rng), now);
         let mut aux_randomness = [0; 32];
         rng.fill_bytes(&mut aux_randomness);
         // Only the account's own devices are in the self-conversation: nobody need be told who.
         let device = (!is_self).then_some(&self.device);
-        let composed =
-            found.compose_start(&own, device, height, &self.chain, &aux_randomness)?;
-        let previous = found.own.last().filter(|own| !own.is_retired).map(|own| own.writer);
+        let composed = found.compose_start(&own, device, height, &self.chain, &aux_randomness)?;
+        let previous = found
+            .own
+            .last()
+            .filter(|own| !own.is_retired)
+            .map(|own| own.writer);
         let conversation = *conversation;
         if let Some(chain) = previous {
-            self.commit(work, Change::OwnChainRetired { conversation, chain });
+            self.commit(
+                work,
+                Change::OwnChainRetired {
+                    conversation,
+                    chain,
+                },
+            );
         }
         let (chain, secret) = (writer, own.secret.clone());
-        self.commit(work, Change::OwnChain { conversation, chain, secret, started: now });
+        self.commit(
+            work,
+            Change::OwnChain {
+                conversation,
+                chain,
+                secret,
+                started: now,
+            },
+        );
         self.record_written(&conversation, composed, now, work);
         if !is_self {
-            self.note(&SelfRecord::Own { conversation, writer }, work);
+            self.note(
+                &SelfRecord::Own {
+                    conversation,
+                    writer,
+                },
+                work,
+            );
         }
-        Ok(OwnChain { next: MessageNumber::new(1), ..own })
+        Ok(OwnChain {
+            next: MessageNumber::new(1),
+            ..own
+        })
     }
 
     fn record_written(
@@ -160,7 +206,14 @@ impl Messenger {
         now: Timestamp,
         work: &mut Work,
     ) -> MessageRef {
-        let Composed { reference, writer, number, announced, one_time_key, encoded } = composed;
+        let Composed {
+            reference,
+            writer,
+            number,
+            announced,
+            one_time_key,
+            encoded,
+        } = composed;
         let conversation = *conversation;
         let message = OpenedMessage {
             conversation,
@@ -173,9 +226,16 @@ impl Messenger {
             received: now,
         };
         self.commit(work, Change::Written(message));
-        if self.standing(&conversation, [reference]).contains_key(&reference) {
+        if self
+            .standing(&conversation, [reference])
+            .contains_key(&reference)
+        {
             let delivery = Delivery::Queued;
-            work.events.push(Event::Shown { conversation, reference, delivery });
+            work.events.push(Event::Shown {
+                conversation,
+                reference,
+                delivery,
+            });
         }
         self.refresh(&conversation, work);
         reference
@@ -200,7 +260,10 @@ impl Messenger {
             SignedBy::Nobody => scalar::keypair(&scalar::random(rng)),
         };
         let sender = self.sender_keys(signed_by, &pair)?;
-        let mailbox = Mailbox { owner: record.key, generation: record.inbox_generation };
+        let mailbox = Mailbox {
+            owner: record.key,
+            generation: record.inbox_generation,
+        };
         let key = record.inbox_key.as_bytes();
         let draft = InboxDraft::new(mailbox, key, &sender, content, now, &self.chain, rng)?;
         pair.non_secure_erase();
@@ -230,20 +293,35 @@ impl Messenger {
     ) -> Result<SenderKeys<'a>, SendError> {
         let key = PublicKey::from(pair);
         match signed_by {
-            SignedBy::Account(_) if key == self.account => {
-                Ok(SenderKeys { named: key, delegation: None, pair, anonymous: false })
-            }
+            SignedBy::Account(_) if key == self.account => Ok(SenderKeys {
+                named: key,
+                delegation: None,
+                pair,
+                anonymous: false,
+            }),
             SignedBy::Account(_) => Err(SendError::NoDelegation),
-            SignedBy::Nobody => {
-                Ok(SenderKeys { named: key, delegation: None, pair, anonymous: true })
-            }
+            SignedBy::Nobody => Ok(SenderKeys {
+                named: key,
+                delegation: None,
+                pair,
+                anonymous: true,
+            }),
             SignedBy::Device => {
-                let delegation = self.device.delegation.as_ref().ok_or(SendError::NoDelegation)?;
+                let delegation = self
+                    .device
+                    .delegation
+                    .as_ref()
+                    .ok_or(SendError::NoDelegation)?;
                 delegation
                     .check_use(Scope::INVITE, None, self.next_height())
                     .map_err(|_| SendError::NoDelegation)?;
                 let named = self.account;
-                Ok(SenderKeys { named, delegation: Some(delegation), pair, anonymous: false })
+                Ok(SenderKeys {
+                    named,
+                    delegation: Some(delegation),
+                    pair,
+                    anonymous: false,
+                })
             }
         }
     }
@@ -308,7 +386,15 @@ impl Messenger {
                 }
             }
         }
-        let Payload::Chain { conversation, writer, number, .. } = &row.payload else { return None };
+        let Payload::Chain {
+            conversation,
+            writer,
+            number,
+            ..
+        } = &row.payload
+        else {
+            return None;
+        };
         if *number == MessageNumber::new(0) {
             return None;
         }
@@ -321,8 +407,11 @@ impl Messenger {
                 .filter(|entry| entry.announced == own.announced && entry.is_out())
                 .map(|entry| entry.number)
         };
-        let newest_out =
-            found.log.of_writer(writer).filter_map(|reference| is_out(&reference)).max();
+        let newest_out = found
+            .log
+            .of_writer(writer)
+            .filter_map(|reference| is_out(&reference))
+            .max();
         let start = found.log.start(writer).and_then(|start| is_out(&start));
         match (start, newest_out) {
             (None, _) => Some(Wait::ChainStart),
@@ -339,7 +428,10 @@ impl Messenger {
     /// # Errors
     /// No such message, or it waits.
     pub fn seal(&mut self, reference: &MessageRef) -> Result<Unauthorised, SendError> {
-        let row = self.outbox.get(reference).ok_or(SendError::UnknownMessage)?;
+        let row = self
+            .outbox
+            .get(reference)
+            .ok_or(SendError::UnknownMessage)?;
         if !self.is_waiting(reference, row) {
             return Err(SendError::UnknownMessage);
         }
@@ -349,16 +441,27 @@ impl Messenger {
         let rate_epoch = self.rates.for_next_block(self.scanned.unwrap_or_default());
         match &row.payload {
             Payload::Inbox { draft, .. } => Ok(draft.seal(&self.chain, rate_epoch)),
-            Payload::Chain { conversation, writer, number, encoded } => {
+            Payload::Chain {
+                conversation,
+                writer,
+                number,
+                encoded,
+            } => {
                 let (writer, number) = (*writer, *number);
                 let found = self
                     .conversations
                     .get_mut(conversation)
                     .ok_or(SendError::UnknownConversation)?;
-                let own =
-                    found.own_chain_at(&writer).cloned().ok_or(SendError::UnknownMessage)?;
-                let secret = found.signing_secret(&own, number).ok_or(SendError::ReadOnly)?;
-                let key = found.chain_key(&writer, number).ok_or(SendError::ReadOnly)?;
+                let own = found
+                    .own_chain_at(&writer)
+                    .cloned()
+                    .ok_or(SendError::UnknownMessage)?;
+                let secret = found
+                    .signing_secret(&own, number)
+                    .ok_or(SendError::ReadOnly)?;
+                let key = found
+                    .chain_key(&writer, number)
+                    .ok_or(SendError::ReadOnly)?;
                 let sealed =
                     Unauthorised::message(encoded, key.expose(), secret, &self.chain, rate_epoch);
                 debug_assert_eq!(sealed.reference(), *reference);
@@ -379,13 +482,24 @@ impl Messenger {
         aux_randomness: &[u8; 32],
     ) -> Result<(EnvelopeBytes, ChangeSet), SendError> {
         let reference = sealed.reference();
-        let row = self.outbox.get(&reference).ok_or(SendError::UnknownMessage)?;
+        let row = self
+            .outbox
+            .get(&reference)
+            .ok_or(SendError::UnknownMessage)?;
         if !self.is_waiting(&reference, row) {
             return Err(SendError::UnknownMessage);
         }
-        let envelope = sealed.authorise(auth, &self.chain, aux_randomness).to_bytes();
+        let envelope = sealed
+            .authorise(auth, &self.chain, aux_randomness)
+            .to_bytes();
         let mut work = Work::default();
-        self.commit(&mut work, Change::Sealed { reference, envelope: envelope.clone() });
+        self.commit(
+            &mut work,
+            Change::Sealed {
+                reference,
+                envelope: envelope.clone(),
+            },
+        );
         Ok((envelope, work.changes))
     }
 
@@ -401,8 +515,13 @@ impl Messenger {
 /// Refuses what would not encode, before a chain is begun for it.
 fn check_fits(content: &Content, attention: Attention, sent: Timestamp) -> Result<(), SendError> {
     let content = content.clone();
-    let trial =
-        Plaintext { attention, sent, previous: RefPrefix::NONE, parents: Vec::new(), content };
+    let trial = Plaintext {
+        attention,
+        sent,
+        previous: RefPrefix::NONE,
+        parents: Vec::new(),
+        content,
+    };
     trial.encode()?;
     Ok(())
 }

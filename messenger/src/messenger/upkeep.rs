@@ -40,7 +40,9 @@ impl Messenger {
 
     /// Forgets rows that no reorganisation can bring back.
     fn settle(&mut self, tip: Height) {
-        let Some(depth) = tip.get().checked_sub(SETTLED_BLOCKS) else { return };
+        let Some(depth) = tip.get().checked_sub(SETTLED_BLOCKS) else {
+            return;
+        };
         let (conversations, canonical) = (&self.conversations, &self.canonical);
         self.outbox.retain(|reference, row| {
             let place = match &row.payload {
@@ -78,7 +80,11 @@ impl Messenger {
         self.advance(height, &mut work);
         self.is_at_tip = true;
         if self.quiet == Quiet::UntilTip {
-            let next = self.rates.for_next_block(height).checked_add(1).unwrap_or_default();
+            let next = self
+                .rates
+                .for_next_block(height)
+                .checked_add(1)
+                .unwrap_or_default();
             let rate_epoch = Some(next.get());
             self.commit(&mut work, Change::QuietUntil { rate_epoch });
         }
@@ -95,18 +101,17 @@ impl Messenger {
             Quiet::No => false,
             Quiet::UntilTip => true,
             Quiet::UntilEpoch(epoch) => {
-                self.rates.for_next_block(self.scanned.unwrap_or_default()).get() < epoch
+                self.rates
+                    .for_next_block(self.scanned.unwrap_or_default())
+                    .get()
+                    < epoch
             }
         }
     }
 
     /// What is to be done from time to time, after each block at least: failed messages are written
     /// again, and the self-conversation gets its next record.
-    pub fn tick(
-        &mut self,
-        now: Timestamp,
-        rng: &mut impl CryptoRng,
-    ) -> (Vec<Event>, ChangeSet) {
+    pub fn tick(&mut self, now: Timestamp, rng: &mut impl CryptoRng) -> (Vec<Event>, ChangeSet) {
         let mut work = Work::default();
         if self.is_at_tip {
             for (conversation, reference) in self.failed_rows() {
@@ -130,7 +135,10 @@ impl Messenger {
             })
             .collect();
         failed.sort_unstable();
-        failed.into_iter().map(|(_, conversation, reference)| (conversation, reference)).collect()
+        failed
+            .into_iter()
+            .map(|(_, conversation, reference)| (conversation, reference))
+            .collect()
     }
 
     fn write_again(
@@ -141,7 +149,10 @@ impl Messenger {
         rng: &mut impl CryptoRng,
         work: &mut Work,
     ) {
-        let entry = self.conversations.get(&conversation).and_then(|found| found.log.get(&reference));
+        let entry = self
+            .conversations
+            .get(&conversation)
+            .and_then(|found| found.log.get(&reference));
         let Some(entry) = entry else { return };
         let plaintext = entry.plaintext.clone();
         let replacement = match plaintext.content {
@@ -156,10 +167,45 @@ impl Messenger {
                 }
             }
         };
-        self.commit(work, Change::Resent { reference, replacement });
+        self.commit(
+            work,
+            Change::Resent {
+                reference,
+                replacement,
+            },
+        );
         if let Some(replacement) = replacement {
-            work.events.push(Event::Resent { conversation, reference, replacement });
+            work.events.push(Event::Resent {
+                conversation,
+                reference,
+                replacement,
+            });
         }
+    }
+
+    /// Conversations whose blocks went by before their keys were here, with the height to begin at.
+    /// The session reads from the lowest of them to the tip, in order, then says so with
+    /// [`Messenger::set_history_read`]. What is found on the way is in the next answer.
+    #[must_use]
+    pub fn unread_history(&self) -> Vec<(ConversationId, Height)> {
+        self.conversations
+            .values()
+            .filter_map(|found| Some((found.id(), found.unread_from?)))
+            .collect()
+    }
+
+    /// The blocks from the heights of an earlier [`Messenger::unread_history`] up to the tip were
+    /// put in.
+    pub fn set_history_read(&mut self, read: &[(ConversationId, Height)]) -> ChangeSet {
+        let mut work = Work::default();
+        for (conversation, from) in read {
+            let found = self.conversations.get(conversation);
+            if found.is_some_and(|found| found.unread_from == Some(*from)) {
+                let conversation = *conversation;
+                self.commit(&mut work, Change::HistoryRead { conversation });
+            }
+        }
+        work.changes
     }
 
     /// Expects whole writer chains of a conversation from now on: after a gap that reading its

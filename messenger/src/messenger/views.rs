@@ -40,7 +40,9 @@ impl Messenger {
         after: Option<&MessageRef>,
         count_max: usize,
     ) -> Vec<MessageView> {
-        let Some(found) = self.conversations.get(conversation) else { return Vec::new() };
+        let Some(found) = self.conversations.get(conversation) else {
+            return Vec::new();
+        };
         let mut is_after = after.is_none();
         found
             .log
@@ -77,20 +79,25 @@ impl Messenger {
 
     /// Inbox messages that the owner has not decided about.
     pub fn inbox(&self) -> impl Iterator<Item = InboxView> {
-        self.inbox.values().filter(|item| !item.is_closed).map(|item| InboxView {
-            reference: item.message.reference,
-            sender: item.message.sender,
-            sent: item.message.sent,
-            received: item.received,
-            content: item.message.content.clone(),
-        })
+        self.inbox
+            .values()
+            .filter(|item| !item.is_closed)
+            .map(|item| InboxView {
+                reference: item.message.reference,
+                sender: item.message.sender,
+                sent: item.message.sent,
+                received: item.received,
+                content: item.message.content.clone(),
+            })
     }
 
     /// Numbers that are missing in the middle of writer chains: messages that were lost or never
     /// sent.
     #[must_use]
     pub fn gaps(&self, conversation: &ConversationId) -> Vec<(WriterChainId, Vec<MessageNumber>)> {
-        self.conversations.get(conversation).map_or_else(Vec::new, Conversation::gaps)
+        self.conversations
+            .get(conversation)
+            .map_or_else(Vec::new, Conversation::gaps)
     }
 
     /// How far a message has come.
@@ -114,7 +121,10 @@ impl Messenger {
     }
 
     fn view(&self, found: &Conversation, reference: MessageRef, entry: &Entry) -> MessageView {
-        let start = found.log.start(&entry.writer).and_then(|start| found.log.get(&start));
+        let start = found
+            .log
+            .start(&entry.writer)
+            .and_then(|start| found.log.get(&start));
         let start = start.filter(|start| start.announced == entry.announced);
         let start = match start.map(|start| &start.plaintext.content) {
             Some(Content::Start(start)) => Some(start),
@@ -152,7 +162,10 @@ impl Messenger {
         match content {
             Content::Record(record) if found.id() != self.self_conversation => {
                 let body = content.encode().unwrap_or_default();
-                Content::Unsupported(Unsupported { code: record.code(), body })
+                Content::Unsupported(Unsupported {
+                    code: record.code(),
+                    body,
+                })
             }
             content => content.clone(),
         }
@@ -160,7 +173,9 @@ impl Messenger {
 
     fn is_own(&self, found: &Conversation, entry: &Entry, author: Author) -> bool {
         let is_known_chain = || {
-            found.own_chain_at(&entry.writer).is_some_and(|own| own.announced == entry.announced)
+            found
+                .own_chain_at(&entry.writer)
+                .is_some_and(|own| own.announced == entry.announced)
         };
         entry.origin == Origin::Outbox
             || found.id() == self.self_conversation
@@ -171,7 +186,9 @@ impl Messenger {
 
     /// Whether the account told itself that it writes there.
     fn has_written(&self, conversation: &ConversationId, writer: &WriterChainId) -> bool {
-        self.told_chains.get(conversation).is_some_and(|chains| chains.contains(writer))
+        self.told_chains
+            .get(conversation)
+            .is_some_and(|chains| chains.contains(writer))
     }
 }
 

@@ -8,20 +8,19 @@
 //! docs/spec/06-wire.md
 //!
 //! # Not here
-//! Commands and the loop: [`crate::driver`].
+//! Commands and the loop ([`crate::driver`]); where peers are found ([`super::discovery`]).
 
 use std::time::Instant;
 
 use libp2p::gossipsub;
 use libp2p::request_response::{self, InboundRequestId, Message, OutboundFailure, ResponseChannel};
 use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
-use libp2p::{Multiaddr, identify, kad, mdns, ping};
+use libp2p::{Multiaddr, ping};
 
 use super::peers::{Link, Standing};
 use super::{Asked, Driver, random};
 use crate::address::Address;
 use crate::behaviour::BehaviourEvent;
-use crate::book::Origin;
 use crate::counter::Counter;
 use crate::error::RequestError;
 use crate::event::{Direction, Event, Fault, MessageToken, ResponseToken, Verdict};
@@ -96,14 +95,7 @@ impl Driver {
             BehaviourEvent::Mempool(event) => self.on_exchange(Protocol::Mempool, event),
             BehaviourEvent::Missing(event) => self.on_exchange(Protocol::Missing, event),
             BehaviourEvent::Lookup(event) => self.on_lookup(event),
-            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
-                let now = Instant::now();
-                let found = found
-                    .iter()
-                    .filter_map(|(_, place)| Address::from_multiaddr(place));
-                found.for_each(|address| self.book.add(address, Origin::Learned, now));
-            }
-            BehaviourEvent::Mdns(mdns::Event::Expired(_)) => {}
+            BehaviourEvent::Mdns(event) => self.on_mdns(event),
             BehaviourEvent::Gate(never) | BehaviourEvent::Memory(never) => match never {},
         }
     }
@@ -174,7 +166,7 @@ impl Driver {
     }
 
     /// `peer` spoke a name of our chain.
-    fn admit(&mut self, peer: PeerId) {
+    pub(super) fn admit(&mut self, peer: PeerId) {
         let Some(links) = self.peers.admit(&peer) else {
             return;
         };
@@ -190,103 +182,6 @@ impl Driver {
                 address,
                 direction,
             });
-        }
-    }
-
-    fn on_identify(&mut self, event: identify::Event) {
-        let identify::Event::Received {
-            peer_id,
-            info,
-            connection_id,
-        } = event
-        else {
-            return;
-        };
-        let Some(peer) = PeerId::from_libp2p(&peer_id) else {
-            return;
-        };
-        let Some(known) = self.peers.get_mut(&peer) else {
-            return;
-        };
-        if info.protocol_version != self.introduction {
-            tracing::debug!(%peer, "a peer of a foreign chain");
-            let links: Vec<Link> = known.links.values().copied().collect();
-            links
-                .iter()
-                .for_each(|link| self.book.shun(link.address, Instant::now()));
-            self.counters.count(Counter::StrangersClosed);
-            return self.disconnect(peer);
-        }
-        let link = known.links.get(&connection_id).copied();
-        self.admit(peer);
-        if let Some(link) = link {
-            self.learn(peer, link, &info.listen_addrs);
-        }
-    }
-
-    /// Remembers where `peer` says it listens. Only its ports are believed: the host is the one
-    /// that it was seen at, so that nobody can point others at a third party.
-    fn learn(&mut self, peer: PeerId, link: Link, reported: &[Multiaddr]) {
-        let places = reported
-            .iter()
-            .filter_map(Address::from_multiaddr)
-            .map(|said| {
-                Address::new(link.address.ip(), said.port(), said.transport()).with_peer(peer)
-            });
-        let dialled = (link.direction == Direction::Outbound).then(|| link.address.with_peer(peer));
-        let mut places: Vec<Address> = dialled
-            .into_iter()
-            .chain(places)
-            .filter(Address::is_dialable)
-            .collect();
-        places.sort_unstable();
-        places.dedup();
-        places.truncate(limits::REPORTED_ADDRESSES_MAX);
-        let Some(lookup) = self.swarm.behaviour_mut().lookup.as_mut() else {
-            return;
-        };
-        for place in places {
-            self.book.add(place, Origin::Learned, Instant::now());
-            let subnet = place.subnet();
-            let neighbours = lookup
-                .kbuckets()
-                .flat_map(|bucket| {
-                    bucket
-                        .iter()
-                        .filter(|entry| *entry.node.key.preimage() != peer.to_libp2p())
-                        .filter_map(|entry| Address::from_multiaddr(entry.node.value.first()))
-                        .map(|address| address.subnet())
-                        .collect::<Vec<_>>()
-                })
-                .filter(|other| *other == subnet)
-                .count();
-            if subnet.is_none() || neighbours < limits::DHT_PER_SUBNET_MAX {
-                lookup.add_address(&peer.to_libp2p(), place.to_multiaddr());
-            }
-        }
-    }
-
-    fn on_lookup(&mut self, event: kad::Event) {
-        let kad::Event::OutboundQueryProgressed { result, .. } = event else {
-            return;
-        };
-        let found = match result {
-            kad::QueryResult::GetClosestPeers(Ok(found)) => found.peers,
-            kad::QueryResult::GetClosestPeers(Err(kad::GetClosestPeersError::Timeout {
-                peers,
-                ..
-            })) => peers,
-            _ => return,
-        };
-        let now = Instant::now();
-        for info in found {
-            let Some(peer) = PeerId::from_libp2p(&info.peer_id) else {
-                continue;
-            };
-            let places = info.addrs.iter().filter_map(Address::from_multiaddr);
-            places
-                .take(limits::REPORTED_ADDRESSES_MAX)
-                .for_each(|place| self.book.add(place.with_peer(peer), Origin::Learned, now));
         }
     }
 

@@ -123,10 +123,12 @@ impl<L: Ledger> Node<L> {
         let Some(mut assembly) = self.assemblies.remove(&id) else { return Ok(()) };
         let items = bytes.map(|bytes| codec::decode::<Items>(bytes, Items::BYTES_MAX));
         match items {
-            Some(Ok(items)) if assembly.block.fill(items).is_ok() => {
-                return self.assemble(assembly, now);
+            Some(Ok(items)) => {
+                if assembly.block.fill(items).is_ok() {
+                    return self.assemble(assembly, now);
+                }
+                self.peer_offended(peer, Offence::UselessAnswer, now);
             }
-            Some(Ok(_)) => self.peer_offended(peer, Offence::UselessAnswer, now),
             Some(Err(_)) => self.peer_offended(peer, Offence::Malformed, now),
             None => {}
         }

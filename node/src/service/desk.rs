@@ -140,7 +140,7 @@ impl Desk {
                 peer: peer.to_string(),
                 address: *address,
                 direction: *direction,
-                score: self.node.score(&peer.to_string(), now),
+                score: self.node.points(&peer.to_string(), now),
             })
             .collect()
     }

@@ -194,6 +194,7 @@ fn urls_are_read_as_people_write_them() {
         "",
         "http://",
         "http://a b",
+        "http://u:p@localhost",
     ] {
         let refused = Endpoint::new(url, Credential::None).expect_err(url);
         assert_eq!(refused.reason, "bad_url", "{url}");

@@ -28,7 +28,7 @@ use chain::{
     TxId, WireId,
 };
 
-use crate::error::RpcFailure;
+use crate::error::{RpcFailure, quote};
 use crate::schema::{Described, SchemaBook};
 
 /// Something of fixed length that is written in hexadecimal.
@@ -283,7 +283,7 @@ impl AddressText {
             .0
             .parse::<Address>()
             .and_then(|address| address.account_on(network));
-        parsed.map_err(|error| RpcFailure::unknown("bad_address", error.to_string()))
+        parsed.map_err(|error| RpcFailure::unknown("bad_address", quote(&error.to_string())))
     }
 }
 

@@ -156,63 +156,10 @@ fn what_waited_durably_waits_again_when_its_block_is_taken_back() {
 }
 
 #[test]
-fn side_blocks_are_kept_marked_and_forgotten() {
-    let twins = Twins::with_blocks(2);
-    let mut other = TestChain::new(chain::Network::Regtest);
-    other.mine_empty(Owner::new(9).account(), 2);
-    let [first, second] = [0, 1].map(|index| other.blocks()[index].clone());
-    let store = &twins.store;
-    let unknown = StoreError::UnknownBlock { id: *first.id() };
-    assert_eq!(store.mark(first.id(), Fault::Invalid), Err(unknown));
-
-    store
-        .put_headers(&[first.block().header, second.block().header])
-        .expect("room");
-    let header = |id| store.view().expect("a tip").header(id).expect("readable");
-    let stored = header(first.id()).expect("put");
-    assert_eq!(
-        (stored.header, stored.body),
-        (first.block().header, BodyState::Missing)
-    );
-    store.mark(first.id(), Fault::Invalid).expect("writable");
-    store
-        .mark(first.id(), Fault::ConflictsWithFinality)
-        .expect("writable");
-    store.put_block(first.block()).expect("room");
-    store.put_headers(&[first.block().header]).expect("room");
-    store
-        .unmark(first.id(), Fault::ConflictsWithFinality)
-        .expect("writable");
-    let stored = header(first.id()).expect("put");
-    assert_eq!(stored.body, BodyState::Stored { uncle_work: 0 });
-    let faults = Faults {
-        invalid: true,
-        conflicts_with_finality: false,
-    };
-    assert_eq!(stored.faults, faults);
-
-    let view = store.view().expect("a tip");
-    assert_eq!(view.block(first.id()), Ok(Some(first.block().clone())));
-    assert_eq!(view.block(second.id()), Ok(None));
-    let ids: Vec<_> = view
-        .headers_from(Height::new(1))
-        .map(|entry| entry.expect("readable").1.header.height.get())
-        .collect();
-    assert_eq!(ids, [1, 1, 2, 2]);
-    view.verify().expect("undamaged");
-    drop(view);
-    store.remove_side_block(first.id()).expect("a side block");
-    assert_eq!(header(first.id()), None);
-    let refused = store.remove_side_block(&twins.chain.tip().id());
-    assert!(matches!(refused, Err(StoreError::Inconsistent { .. })));
-    store.view().expect("a tip").verify().expect("undamaged");
-}
-
-#[test]
 fn things_are_found_by_their_ids_and_prefixes_that_collide_are_told_apart() {
     let twins = Twins::with_blocks(4);
     let block = &twins.chain.blocks()[2];
-    let (tx, envelope) = (block.transaction_ids()[0], block.wire_ids()[1]);
+    let (tx, envelope) = (block.transaction_ids()[0], block.message_ids()[1]);
     let find = || {
         let view = twins.store.view().expect("a tip");
         let tx = view.transaction(&tx).expect("readable");
@@ -250,7 +197,10 @@ fn things_are_found_by_their_ids_and_prefixes_that_collide_are_told_apart() {
     let mut absent = *envelope.as_bytes();
     absent[31] ^= 1;
     let view = twins.store.view().expect("a tip");
-    assert_eq!(view.envelope(&chain::WireId::from_bytes(absent)), Ok(None));
+    assert_eq!(
+        view.envelope(&chain::MessageId::from_bytes(absent)),
+        Ok(None)
+    );
 }
 
 #[test]

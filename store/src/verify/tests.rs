@@ -121,7 +121,7 @@ fn a_damaged_record_is_never_an_answer() {
     assert_damaged(view.block(&tip.id()), "block");
     assert_damaged(twins.store.disconnect(&tip.id()), "disconnect");
     let applied = twins.chain.blocks().last().expect("four");
-    assert_damaged(view.envelope(&applied.wire_ids()[0]), "envelope");
+    assert_damaged(view.envelope(&applied.message_ids()[0]), "envelope");
     // Another block's body under this key is no answer either.
     let (_, other) = &rows[1];
     twins.put_raw(Table::Bodies, &key, other);

@@ -4,7 +4,7 @@
 //! Everything here is judged by the headers below the block; no clock has a say.
 //!
 //! # Spec
-//! docs/spec/02-blocks.md §6, docs/spec/04-envelopes.md §5
+//! docs/spec/02-blocks.md §7, docs/spec/04-envelopes.md §6
 //!
 //! # Not here
 //! The uncle's own header: [`crate::header`].
@@ -32,7 +32,11 @@ impl<V: StateView> Ledger<'_, V> {
         // > "depth d = h - uncle.height in 1..6"
         let depth = self.height.get().checked_sub(uncle.height.get());
         let Some(depth @ 1..=law::UNCLE_DEPTH_MAX) = depth else {
-            return Err(Rule::UncleDepth { block: self.height, uncle: uncle.height }.into());
+            return Err(Rule::UncleDepth {
+                block: self.height,
+                uncle: uncle.height,
+            }
+            .into());
         };
         // > "its parent is an ancestor of this block, itself is not, and no ancestor included it"
         let context = self.uncle_context(uncle)?.ok_or(Rule::UncleParent { id })?;
@@ -45,16 +49,24 @@ impl<V: StateView> Ledger<'_, V> {
         let checked = header::check_uncle_header(uncle, &context, self.params, including)?;
         let work = self.uncle_work.checked_add(checked.work());
         let work = work.ok_or_else(|| damaged("the work of uncles exceeds 128 bits"))?;
-        self.mint(&uncle.payout, reward::uncle_miner(self.parent_supply(), depth))?;
+        self.mint(
+            &uncle.payout,
+            reward::uncle_miner(self.parent_supply(), depth),
+        )?;
         self.uncle_work = work;
         self.uncles = self.uncles.saturating_add(1);
-        self.recent_uncles.push(RecentUncle { height: uncle.height, id });
+        self.recent_uncles.push(RecentUncle {
+            height: uncle.height,
+            id,
+        });
         Ok(())
     }
 
     /// The context of the uncle's own parent, if that is an ancestor of this block.
     fn uncle_context(&self, uncle: &Header) -> Result<Option<HeaderContext>, ViewError> {
-        let Some(parent_height) = uncle.height.checked_sub(1) else { return Ok(None) };
+        let Some(parent_height) = uncle.height.checked_sub(1) else {
+            return Ok(None);
+        };
         let parent = state::header_at(self.view(), parent_height)?;
         if parent.id() != uncle.parent {
             return Ok(None);

@@ -17,11 +17,28 @@ enum Step {
 /// One item that is offered to a draft, whether it fits or not.
 #[derive(Clone, Debug)]
 enum Item {
-    Transfer { from: u64, to: u64, amount: u64, tip: u64, nonce_ahead: u64 },
-    Record { owner: u64 },
-    Free { key: u64, epoch_ahead: u32 },
-    Paid { payer: u64, key: u64, class: u8 },
-    Uncle { index: usize },
+    Transfer {
+        from: u64,
+        to: u64,
+        amount: u64,
+        tip: u64,
+        nonce_ahead: u64,
+    },
+    Record {
+        owner: u64,
+    },
+    Free {
+        key: u64,
+        epoch_ahead: u32,
+    },
+    Paid {
+        payer: u64,
+        key: u64,
+        class: u8,
+    },
+    Uncle {
+        index: usize,
+    },
 }
 
 fn items() -> impl Strategy<Value = Item> {
@@ -53,7 +70,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// Short epochs, so that scripts cross windows, prices and terms.
 fn params() -> Params {
-    Params { rate_epoch_blocks: 4, rate_grace_blocks: 1, ..Params::of(Network::Regtest) }
+    Params {
+        rate_epoch_blocks: 4,
+        rate_grace_blocks: 1,
+        ..Params::of(Network::Regtest)
+    }
 }
 
 /// A chain, the states below its tip, and headers that lost.
@@ -67,7 +88,12 @@ struct Run {
 impl Run {
     fn new() -> Self {
         let chain = TestChain::with(params());
-        Self { chain, below: Vec::new(), losers: Vec::new(), accepted: 0 }
+        Self {
+            chain,
+            below: Vec::new(),
+            losers: Vec::new(),
+            accepted: 0,
+        }
     }
 
     fn step(&mut self, step: &Step, position: usize) {
@@ -105,7 +131,10 @@ impl Run {
         block.header.extra = position as u64;
         solve(&mut block.header, self.chain.params());
         self.below.push(self.chain.state().clone());
-        let applied = self.chain.connect(&block).expect("a block made of a draft applies");
+        let applied = self
+            .chain
+            .connect(&block)
+            .expect("a block made of a draft applies");
         assert_eq!(applied.block(), &block);
         self.accepted += accepted;
         self.check_coins();
@@ -113,22 +142,34 @@ impl Run {
 
     /// > "supply = minted - burned at every block", counted over all accounts
     fn check_coins(&self) {
-        let Supply { supply, minted, burned } = supply(&self.chain);
+        let Supply {
+            supply,
+            minted,
+            burned,
+        } = supply(&self.chain);
         assert_eq!(supply.base_units(), minted - burned);
-        assert_eq!(self.chain.state().balances(), u128::from(supply.base_units()));
+        assert_eq!(
+            self.chain.state().balances(),
+            u128::from(supply.base_units())
+        );
     }
 
-    fn offer(
-        &self,
-        draft: &mut Draft<'_, MemoryState>,
-        item: &Item,
-    ) -> Result<(), ApplyError> {
+    fn offer(&self, draft: &mut Draft<'_, MemoryState>, item: &Item) -> Result<(), ApplyError> {
         let chain = &self.chain;
         match item {
-            Item::Transfer { from, to, amount, tip, nonce_ahead } => {
+            Item::Transfer {
+                from,
+                to,
+                amount,
+                tip,
+                nonce_ahead,
+            } => {
                 let from = Owner::new(*from);
                 let nonce = account(chain, &from).nonce + nonce_ahead;
-                let prefix = Prefix { tip: base(*tip), ..from.prefix(nonce, MAX_FEE) };
+                let prefix = Prefix {
+                    tip: base(*tip),
+                    ..from.prefix(nonce, MAX_FEE)
+                };
                 let outputs = [(Owner::new(*to).account(), base(*amount))];
                 let tx = from.transfer(chain.params(), prefix, &outputs);
                 draft.try_transaction(&chain.check_transaction(&tx)?)
@@ -201,51 +242,17 @@ fn scripts_do_exercise_items_reorgs_and_uncles() {
         for (position, step) in script.iter().enumerate() {
             run.step(step, position);
         }
-        reorgs += script.iter().filter(|step| matches!(step, Step::Disconnect(_))).count();
+        reorgs += script
+            .iter()
+            .filter(|step| matches!(step, Step::Disconnect(_)))
+            .count();
         accepted += run.accepted;
         let blocks = run.chain.blocks().iter();
-        uncles += blocks.map(|applied| applied.block().body.aux.uncles.len()).sum::<usize>();
+        uncles += blocks
+            .map(|applied| applied.block().body.aux.uncles.len())
+            .sum::<usize>();
     }
     assert!(accepted > 100, "{accepted} items accepted");
     assert!(uncles > 5, "{uncles} uncles included");
     assert!(reorgs > 20, "{reorgs} reorgs");
-}
-#[test]
-fn scratch_perf() {
-    use std::time::Instant;
-    let mut chain = TestChain::with(Params { free_envelopes: genesis::FreeEnvelopes::Allowed, ..Params::of(Network::Regtest) });
-    chain.mine_empty(alice().account(), 60);
-    for round in 0..6u64 {
-        let txs: Vec<Transaction> = (0..34u64).map(|n| {
-            let nonce = round * 34 + n;
-            let outputs: Vec<_> = (0..256u64).map(|k| (Owner::new(1000 + (nonce * 256 + k)).account(), base(1))).collect();
-            alice().transfer(chain.params(), alice().prefix(nonce, base(10_000_000)), &outputs)
-        }).collect();
-        let block = chain.build(miner(), &txs, &[]);
-        let t = Instant::now();
-        let checked = chain.check(&block).expect("valid");
-        let check = t.elapsed();
-        let t = Instant::now();
-        let applied = apply(chain.state(), checked, chain.params()).expect("valid");
-        println!("tx block: check {check:?}, apply {:?}, values {}, nodes {}", t.elapsed(), applied.diff().values.len(), applied.diff().nodes.len());
-        chain.connect(&block).expect("valid");
-    }
-    let msgs: Vec<Envelope> = (0..600).map(|n| message(&chain, n).envelope).collect();
-    let block = chain.build(miner(), &[], &msgs);
-    let keys: Vec<_> = msgs.iter().collect();
-    let t = Instant::now();
-    for m in &keys { assert!(m.is_signed(&chain.params().chain_id())); }
-    let bare = t.elapsed();
-    for _ in 0..3 {
-    let t = Instant::now();
-    let checked = chain.check(&block).expect("valid");
-    let check = t.elapsed();
-    let seen: std::collections::BTreeSet<_> = checked.verified_ids().copied().collect();
-    let t = Instant::now();
-    chain.check_seen(&block, &seen).expect("valid");
-    let warm = t.elapsed();
-    let t = Instant::now();
-    apply(chain.state(), checked, chain.params()).expect("valid");
-    println!("600 messages: bare is_signed 1 thread {bare:?} check {check:?} warm {warm:?} apply {:?}", t.elapsed());
-    }
 }

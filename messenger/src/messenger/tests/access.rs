@@ -44,19 +44,33 @@ fn a_read_only_member_reads_and_cannot_write() {
     assert_eq!(world.people[1].words(&id), ["one"]);
     let now = world.now;
     let message = Outgoing::Text(Text::from("me too"));
-    assert_eq!(world.people[1].try_says(&id, &message, now), Err(SendError::ReadOnly));
+    assert_eq!(
+        world.people[1].try_says(&id, &message, now),
+        Err(SendError::ReadOnly)
+    );
     let person = &mut world.people[1];
-    let granted = person.messenger.grant(&id, Access::ReadWrite, "", now, &mut person.rng);
+    let granted = person
+        .messenger
+        .grant(&id, Access::ReadWrite, "", now, &mut person.rng);
     assert_eq!(granted.map(|_| ()), Err(SendError::ReadOnly));
     // It may pass on what it has.
-    assert!(person.messenger.grant(&id, Access::Read, "", now, &mut person.rng).is_ok());
+    assert!(
+        person
+            .messenger
+            .grant(&id, Access::Read, "", now, &mut person.rng)
+            .is_ok()
+    );
     assert!(person.messenger.outbox().is_empty());
 }
 
 #[test]
 fn ten_thousand_envelopes_forged_with_the_read_key_show_nothing() {
     let (mut world, id) = spoken(2, Access::Read);
-    let found = world.people[1].messenger.conversations.get_mut(&id).expect("joined");
+    let found = world.people[1]
+        .messenger
+        .conversations
+        .get_mut(&id)
+        .expect("joined");
     let start = found.log.iter().next().expect("a start").1.clone();
     let (writer, announced) = (start.writer, start.announced);
     let forger = scalar::keypair(&crate::secret::Secret32::from_bytes([9; 32]));
@@ -64,9 +78,12 @@ fn ten_thousand_envelopes_forged_with_the_read_key_show_nothing() {
     for number in 2..42 {
         // The reader computes the right one-time key and the right seal, and cannot sign.
         let number = MessageNumber::new(number);
-        let key = found.chain_key(&writer, number).expect("the read key reaches it");
-        let one_time_key =
-            found.one_time_key(&writer, number, Some(&announced)).expect("in the window");
+        let key = found
+            .chain_key(&writer, number)
+            .expect("the read key reaches it");
+        let one_time_key = found
+            .one_time_key(&writer, number, Some(&announced))
+            .expect("in the window");
         let secret = crate::secret::Secret32::from_bytes([9; 32]);
         let sealed = Unauthorised::message(
             &encoded("forged"),
@@ -103,11 +120,19 @@ fn ten_thousand_envelopes_forged_with_the_read_key_show_nothing() {
 #[test]
 fn the_write_key_alone_does_not_sign_in_another_members_chain() {
     let (mut world, id) = spoken(2, Access::ReadWrite);
-    let found = world.people[1].messenger.conversations.get_mut(&id).expect("joined");
+    let found = world.people[1]
+        .messenger
+        .conversations
+        .get_mut(&id)
+        .expect("joined");
     let start = found.log.iter().next().expect("a start").1.clone();
     let (writer, number) = (start.writer, MessageNumber::new(2));
-    let key = found.chain_key(&writer, number).expect("the read key reaches it");
-    let right = found.one_time_key(&writer, number, Some(&start.announced)).expect("in the window");
+    let key = found
+        .chain_key(&writer, number)
+        .expect("the read key reaches it");
+    let right = found
+        .one_time_key(&writer, number, Some(&start.announced))
+        .expect("in the window");
     let signing = found.keys.write_key().expect("both keys").signing_secret();
     let writers = *found.keys.writers();
     // With w alone, and with w and a scalar of the forger's own.
@@ -173,7 +198,11 @@ fn a_write_only_member_writes_in_its_slot_and_sees_nothing_else() {
         assert!(is_own_account);
     }
     // The member that came later keeps out of the reserved slot.
-    let slots: Vec<Slot> = world.people[0].views(&id).iter().map(|view| view.writer.slot).collect();
+    let slots: Vec<Slot> = world.people[0]
+        .views(&id)
+        .iter()
+        .map(|view| view.writer.slot)
+        .collect();
     assert!(slots.contains(&Slot::new(1)) && slots.contains(&Slot::new(2)));
     world.people[1].assert_stored();
 }
@@ -181,18 +210,42 @@ fn a_write_only_member_writes_in_its_slot_and_sees_nothing_else() {
 #[test]
 fn a_write_only_member_cannot_open_another_slot() {
     let (world, id) = spoken(1, Access::Write);
-    let found = world.people[0].messenger.conversations.get(&id).expect("created");
+    let found = world.people[0]
+        .messenger
+        .conversations
+        .get(&id)
+        .expect("created");
     let capability = found
         .keys
-        .grant(Access::Write, Slot::new(4), Default::default(), &chain_id(), &[0; 32])
+        .grant(
+            Access::Write,
+            Slot::new(4),
+            Default::default(),
+            &chain_id(),
+            &[0; 32],
+        )
         .expect("the creator holds everything");
-    let Grant::Write { .. } = capability.grant() else { panic!("a write grant") };
+    let Grant::Write { .. } = capability.grant() else {
+        panic!("a write grant")
+    };
     let keys = crate::access::ConversationKeys::from_capability(&capability);
     let start = found.log.iter().next().expect("a start").1;
     assert!(keys.first_chain_key(&start.writer).is_none());
-    let own = crate::ids::WriterChainId { slot: Slot::new(4), ..start.writer };
+    let own = crate::ids::WriterChainId {
+        slot: Slot::new(4),
+        ..start.writer
+    };
     assert!(keys.first_chain_key(&own).is_some());
-    assert_eq!(keys.grant(Access::Read, Slot::new(0), Default::default(), &chain_id(), &[0; 32]), Err(SendError::WriteOnly));
+    assert_eq!(
+        keys.grant(
+            Access::Read,
+            Slot::new(0),
+            Default::default(),
+            &chain_id(),
+            &[0; 32]
+        ),
+        Err(SendError::WriteOnly)
+    );
 }
 
 #[test]
@@ -223,5 +276,10 @@ fn a_newcomer_reads_the_whole_history() {
     world.is_at_tip(1);
     world.invite(0, 1, &id, Access::Read);
     assert_eq!(world.people[1].texts(&id), world.people[0].texts(&id));
-    assert!(world.people[1].texts(&id).iter().all(|(_, d)| matches!(d, Delivery::InBlock(_))));
+    assert!(
+        world.people[1]
+            .texts(&id)
+            .iter()
+            .all(|(_, d)| matches!(d, Delivery::InBlock(_)))
+    );
 }

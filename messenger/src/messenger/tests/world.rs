@@ -21,7 +21,10 @@ use crate::plaintext::Attention;
 use crate::view::{Delivery, MessageView, Step};
 use crate::{Access, RateEpochs};
 
-pub(super) const RATES: RateEpochs = RateEpochs { blocks: 16, grace_blocks: 3 };
+pub(super) const RATES: RateEpochs = RateEpochs {
+    blocks: 16,
+    grace_blocks: 3,
+};
 
 pub(super) fn chain_id() -> ChainId {
     ChainId::from_bytes([0xc1; 32])
@@ -58,8 +61,14 @@ impl Person {
             beginning,
         };
         let (messenger, changes) = Messenger::create(&profile, chain_id(), RATES, &mut rng);
-        let mut person =
-            Self { messenger, stored: Vec::new(), events: Vec::new(), account, rng, seed };
+        let mut person = Self {
+            messenger,
+            stored: Vec::new(),
+            events: Vec::new(),
+            account,
+            rng,
+            seed,
+        };
         person.keep(Vec::new(), &changes);
         person
     }
@@ -93,7 +102,8 @@ impl Person {
     ) -> Result<MessageRef, SendError> {
         let rng = &mut self.rng;
         let (reference, events, changes) =
-            self.messenger.send(conversation, message, Attention::Notify, now, rng)?;
+            self.messenger
+                .send(conversation, message, Attention::Notify, now, rng)?;
         self.keep(events, &changes);
         Ok(reference)
     }
@@ -110,7 +120,10 @@ impl Person {
             nonce,
         };
         let delegation = Delegation::signed(terms, &chain_id(), &self.account, &[0; 32]);
-        let changes = self.messenger.set_delegation(&delegation).expect("our own delegation");
+        let changes = self
+            .messenger
+            .set_delegation(&delegation)
+            .expect("our own delegation");
         self.keep(Vec::new(), &changes);
         delegation
     }
@@ -120,7 +133,9 @@ impl Person {
     }
 
     pub(super) fn opens_inbox(&mut self, generation: u32) {
-        let changes = self.messenger.add_inbox(generation, &self.inbox_secret(generation));
+        let changes = self
+            .messenger
+            .add_inbox(generation, &self.inbox_secret(generation));
         self.keep(Vec::new(), &changes);
     }
 
@@ -138,7 +153,10 @@ impl Person {
     }
 
     pub(super) fn words(&self, conversation: &ConversationId) -> Vec<String> {
-        self.texts(conversation).into_iter().map(|(text, _)| text).collect()
+        self.texts(conversation)
+            .into_iter()
+            .map(|(text, _)| text)
+            .collect()
     }
 
     pub(super) fn views(&self, conversation: &ConversationId) -> Vec<MessageView> {
@@ -147,7 +165,10 @@ impl Person {
 
     /// What a restart of the session leads to.
     pub(super) fn reloaded(&self) -> Messenger {
-        let sets = self.stored.iter().map(|bytes| ChangeSet::decode(bytes).expect("own bytes"));
+        let sets = self
+            .stored
+            .iter()
+            .map(|bytes| ChangeSet::decode(bytes).expect("own bytes"));
         Messenger::load(chain_id(), RATES, sets).expect("own change sets")
     }
 
@@ -155,14 +176,25 @@ impl Person {
     pub(super) fn assert_stored(&self) {
         let reloaded = self.reloaded();
         let own = *self.messenger.self_conversation();
-        let ids = self.messenger.conversations().map(|view| view.id).chain([own]);
+        let ids = self
+            .messenger
+            .conversations()
+            .map(|view| view.id)
+            .chain([own]);
         for id in ids {
             assert_eq!(reloaded.log(&id, None, usize::MAX), self.views(&id));
         }
         assert_eq!(reloaded.records(), self.messenger.records());
-        assert_eq!(reloaded.inbox().collect::<Vec<_>>(), self.messenger.inbox().collect::<Vec<_>>());
+        assert_eq!(
+            reloaded.inbox().collect::<Vec<_>>(),
+            self.messenger.inbox().collect::<Vec<_>>()
+        );
         let names = |messenger: &Messenger| -> Vec<MessageRef> {
-            messenger.outbox().into_iter().map(|item| item.reference).collect()
+            messenger
+                .outbox()
+                .into_iter()
+                .map(|item| item.reference)
+                .collect()
         };
         assert_eq!(names(&reloaded), names(&self.messenger));
     }
@@ -212,13 +244,7 @@ impl World {
         id
     }
 
-    pub(super) fn invite(
-        &mut self,
-        from: usize,
-        to: usize,
-        id: &ConversationId,
-        access: Access,
-    ) {
+    pub(super) fn invite(&mut self, from: usize, to: usize, id: &ConversationId, access: Access) {
         let now = self.now;
         let host = &mut self.people[from];
         let (link, events, changes) = host
@@ -232,10 +258,29 @@ impl World {
         let (joined, events, changes) = guest.messenger.join(&link).expect("joins");
         guest.keep(events, &changes);
         assert_eq!(joined, *id);
-        self.rescan(to, link.birthday);
+        self.read_history(to);
     }
 
-    /// Reads the chain again from a height, as after a [`Event::ConversationFound`].
+    /// Reads what went by before its keys were there, as often as more is found, over restarts.
+    pub(super) fn read_history(&mut self, person: usize) {
+        loop {
+            let wanted = self.people[person].messenger.unread_history();
+            let reloaded = self.people[person].reloaded().unread_history();
+            assert_eq!(
+                wanted, reloaded,
+                "a crash does not forget what is to be read"
+            );
+            let Some(from) = wanted.iter().map(|(_, from)| *from).min() else {
+                return;
+            };
+            self.rescan(person, from);
+            let reader = &mut self.people[person];
+            let changes = reader.messenger.set_history_read(&wanted);
+            reader.keep(Vec::new(), &changes);
+        }
+    }
+
+    /// Reads the chain again from a height.
     pub(super) fn rescan(&mut self, person: usize, from: Height) {
         for height in from.get()..self.blocks.len() as u64 {
             self.deliver_block(person, Height::new(height));
@@ -249,7 +294,9 @@ impl World {
         self.now = Timestamp::new(self.now.get() + 1000);
         let now = self.now;
         let message = Outgoing::Text(Text::from(text));
-        self.people[person].try_says(id, &message, now).expect("may write")
+        self.people[person]
+            .try_says(id, &message, now)
+            .expect("may write")
     }
 
     pub(super) fn deliver(&mut self, person: usize, envelope: &Envelope, position: Position) {
@@ -265,7 +312,9 @@ impl World {
         let now = self.now;
         let receiver = &mut self.people[person];
         let (events, changes) =
-            receiver.messenger.receive_block(height, block.id, &block.envelopes, now);
+            receiver
+                .messenger
+                .receive_block(height, block.id, &block.envelopes, now);
         receiver.keep(events, &changes);
         self.fetch_needed(person);
     }
@@ -274,14 +323,23 @@ impl World {
     fn fetch_needed(&mut self, person: usize) {
         let is_needed = |event: &Event| matches!(event, Event::Needed(_));
         while let Some(at) = self.people[person].events.iter().position(is_needed) {
-            let Event::Needed(wanted) = self.people[person].events.remove(at) else { return };
+            let Event::Needed(wanted) = self.people[person].events.remove(at) else {
+                return;
+            };
             let found = match wanted {
                 Wanted::InBlock(place) => {
                     let block = self.blocks.get(place.height.get() as usize);
                     block.and_then(|block| {
                         let envelope = block.envelopes.get(usize::from(place.index))?.clone();
                         let (height, index) = (place.height, place.index);
-                        Some((envelope, Position::InBlock { height, block: block.id, index }))
+                        Some((
+                            envelope,
+                            Position::InBlock {
+                                height,
+                                block: block.id,
+                                index,
+                            },
+                        ))
                     })
                 }
                 Wanted::Pending(wire) => self
@@ -305,11 +363,16 @@ impl World {
                 Step::Wait(_) => continue,
                 Step::Send(bytes) => bytes,
                 Step::Seal => {
-                    let sealed = sender.messenger.seal(&item.reference).expect("it may be sealed");
+                    let sealed = sender
+                        .messenger
+                        .seal(&item.reference)
+                        .expect("it may be sealed");
                     let mut aux = [0; 32];
                     sender.rng.fill_bytes(&mut aux);
-                    let (bytes, changes) =
-                        sender.messenger.finish(sealed, Auth::None, &aux).expect("it waits");
+                    let (bytes, changes) = sender
+                        .messenger
+                        .finish(sealed, Auth::None, &aux)
+                        .expect("it waits");
                     sender.keep(Vec::new(), &changes);
                     bytes
                 }
@@ -341,7 +404,11 @@ impl World {
     /// The node's rules, as far as they matter here: one-time keys are used once.
     pub(super) fn admit(&mut self, envelope: &Envelope) -> bool {
         let is_used = |known: &Envelope| known.one_time_key == envelope.one_time_key;
-        let in_chain = self.blocks.iter().flat_map(|block| &block.envelopes).any(is_used);
+        let in_chain = self
+            .blocks
+            .iter()
+            .flat_map(|block| &block.envelopes)
+            .any(is_used);
         if in_chain || self.mempool.values().any(is_used) || !envelope.is_signed(&chain_id()) {
             return false;
         }
@@ -370,7 +437,10 @@ impl World {
         self.mined += 1;
         let mut id = [0xb0; 32];
         id[..8].copy_from_slice(&self.mined.to_le_bytes());
-        self.blocks.push(MinedBlock { id: BlockId::from_bytes(id), envelopes });
+        self.blocks.push(MinedBlock {
+            id: BlockId::from_bytes(id),
+            envelopes,
+        });
         self.now = Timestamp::new(self.now.get() + 2000);
     }
 

@@ -2,11 +2,11 @@
 
 use tokio::sync::Semaphore;
 
-use super::wire::{Socket, upgrade};
 use super::*;
 use crate::error::RpcFailure;
 use crate::subscription::channel;
 use crate::types::{EnvelopeEvent, Hex, PendingEnvelope, RawHex};
+use crate::wire::{Socket, upgrade};
 
 #[tokio::test]
 async fn an_upgrade_passes_the_same_checks() {

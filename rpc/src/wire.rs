@@ -1,4 +1,13 @@
 //! HTTP and WebSocket spoken by hand, so that a test can say what no library would.
+//!
+//! # Invariants
+//! Nothing here repairs or refuses what the test wants to say.
+//!
+//! # Spec
+//! RFC 9112, RFC 6455
+//!
+//! # Not here
+//! The tests: [`crate::server`], [`crate::http`].
 
 use std::net::SocketAddr;
 
@@ -46,10 +55,15 @@ impl Answer {
     }
 }
 
+/// Bytes of the longest answer that a test waits for.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+
 /// Everything until the server closes; a reset ends it as well.
 pub(crate) async fn read_all(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
-    let _ = stream.read_to_end(&mut bytes).await;
+    while stream.read_buf(&mut bytes).await.is_ok_and(|read| read > 0) {
+        assert!(bytes.len() <= ANSWER_BYTES_MAX, "{} bytes", bytes.len());
+    }
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

@@ -1,0 +1,87 @@
+//! Why a session did not do what it was asked.
+//!
+//! # Invariants
+//! Every message says what happened; the variants keep apart what the user, the node and the disk
+//! can do about it.
+//!
+//! # Spec
+//! docs/spec/14-commands.md §3
+//!
+//! # Not here
+//! Exit codes: `cli`.
+
+use rpc::RpcFailure;
+use store::StoreError;
+use thiserror::Error;
+use wallet::vault_key::VaultRecordError;
+use wallet::{
+    BuildError, ChangeSetError, DiscardError, FollowError, KeyError, KeystoreError, PlanError,
+};
+
+/// Why a session did not do what it was asked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The password does not open the keystore, or the keystore is damaged; the words say which.
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    /// Words or derived keys were refused.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The profile's folder or vault was refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record of the vault belongs to another wallet or place.
+    #[error("the vault is damaged: {0}")]
+    VaultRecord(#[from] VaultRecordError),
+    /// A record of the vault opens, but does not decode.
+    #[error("the vault is damaged: {0}")]
+    ChangeSet(#[from] ChangeSetError),
+    /// A record of the vault is of no kind that this program knows.
+    #[error("the vault holds a record of an unknown kind; use a newer program")]
+    RecordKind,
+    /// There is no wallet in the folder.
+    #[error("no wallet in {folder}; make one with `chainchat wallet new`")]
+    NoProfile {
+        /// The folder.
+        folder: std::path::PathBuf,
+    },
+    /// There is a wallet in the folder already.
+    #[error("{folder} holds a wallet already; nothing was overwritten")]
+    ProfileExists {
+        /// The folder.
+        folder: std::path::PathBuf,
+    },
+    /// The node refused, or cannot be reached.
+    #[error(transparent)]
+    Node(#[from] RpcFailure),
+    /// The node is on another network than the wallet.
+    #[error("the node follows chain {found}, the wallet belongs to {expected}")]
+    OtherChain {
+        /// The wallet's chain.
+        expected: chain::ChainId,
+        /// The node's chain.
+        found: chain::ChainId,
+    },
+    /// The node answered with what no honest node answers.
+    #[error("the node's answer contradicts itself: {what}")]
+    BadAnswer {
+        /// What does not fit.
+        what: &'static str,
+    },
+    /// The chain moved faster than it could be followed.
+    #[error("the chain kept moving while it was followed; try again")]
+    NoRest,
+    /// The payment cannot be made.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The order could not be signed.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The order cannot be given up.
+    #[error(transparent)]
+    Discard(#[from] DiscardError),
+    /// The chain could not be followed.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+}

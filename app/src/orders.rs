@@ -1,0 +1,123 @@
+//! Payments: planned, signed, written down, sent; and sent again until a block holds them.
+//!
+//! # Invariants
+//! The finished bytes are in the vault before the node sees them; a retry sends the same bytes.
+//!
+//! # Spec
+//! docs/spec/08-wallet.md §5
+//!
+//! # Not here
+//! Fees and nonces: `wallet::plan`.
+
+use std::collections::BTreeSet;
+
+use chain::transaction::Output;
+use chain::{Address, Amount, Transaction, TxId};
+use rand_core::CryptoRng;
+use rpc::types::{Acknowledgement, AddressText, GetAccount, RawHex, Submit};
+use rpc::{ErrorCode, NodeApi};
+use wallet::order::{OrderId, OrderState, SignedOrder};
+use wallet::plan::TransferRequest;
+
+use crate::error::SessionError;
+use crate::session::Session;
+
+impl Session {
+    /// Sends coins. The session must be at the node's tip ([`Session::sync`]).
+    ///
+    /// # Errors
+    /// [`SessionError::Plan`] before anything is signed; [`SessionError::Node`] if the node refuses
+    /// or is gone: the order is written down then and sent again by the next sync.
+    pub async fn send(
+        &mut self,
+        node: &dyn NodeApi,
+        to: &Address,
+        amount: Amount,
+        rng: &mut impl CryptoRng,
+    ) -> Result<TxId, SessionError> {
+        let recipient = to
+            .account_on(self.network())
+            .map_err(|error| rpc::RpcFailure::unknown("bad_address", error.to_string()))?;
+        let price_per_kib = node.chain_get_supply().await?.price_per_kib.0;
+        let known = node.chain_get_account(GetAccount { address: AddressText::from(*to) }).await?;
+        let exists = known.balance.0 > Amount::ZERO || known.nonce > 0;
+        let request = TransferRequest {
+            from: self.account(),
+            outputs: vec![Output { to: recipient, amount }],
+            tip: Amount::ZERO,
+            price_per_kib,
+            existing: if exists { BTreeSet::from([recipient]) } else { BTreeSet::new() },
+        };
+        let plan = self.ledger.plan_transfer(&request)?;
+        let (transaction, changes) = self.ledger.build_transfer(&plan, &self.identity, rng)?;
+        self.remember(changes, rng)?;
+        let id = transaction.id();
+        match submit(node, &transaction).await {
+            Ok(()) => Ok(id),
+            Err(error) => {
+                self.give_up_if_refused(&id, &error, rng)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Where an own transaction stands.
+    #[must_use]
+    pub fn order_state(&self, id: &TxId) -> Option<OrderState> {
+        self.ledger.order(&OrderId::Transaction(*id)).map(|(_, state)| state)
+    }
+
+    /// Sends own transactions that are in no block yet.
+    pub(crate) async fn send_again(&mut self, node: &dyn NodeApi) -> Result<(), SessionError> {
+        let waiting: Vec<Transaction> = self
+            .ledger
+            .orders()
+            .into_iter()
+            .filter(|(_, _, state)| *state == OrderState::Pending)
+            .filter_map(|(_, order, _)| match &order.signed {
+                SignedOrder::Transaction(transaction) => Some(transaction.clone()),
+                SignedOrder::Payment(_) => None,
+            })
+            .collect();
+        for transaction in waiting {
+            match submit(node, &transaction).await {
+                Ok(()) => {}
+                // Refused today, perhaps not tomorrow; its state says that it still waits.
+                Err(SessionError::Node(failure)) if !failure.is_unreachable() => {
+                    tracing::warn!(reason = %failure.reason, "an order was refused again");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// An order that the node refused for good must not block the account's nonces.
+    fn give_up_if_refused(
+        &mut self,
+        id: &TxId,
+        error: &SessionError,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), SessionError> {
+        let SessionError::Node(failure) = error else { return Ok(()) };
+        let is_final = matches!(
+            failure.code,
+            ErrorCode::Rejected | ErrorCode::InsufficientFunds | ErrorCode::Undecodable
+        );
+        if is_final {
+            let changes = self.ledger.discard_order(&OrderId::Transaction(*id))?;
+            self.remember(changes, rng)?;
+        }
+        Ok(())
+    }
+}
+
+async fn submit(node: &dyn NodeApi, transaction: &Transaction) -> Result<(), SessionError> {
+    let raw = RawHex::encoding(transaction);
+    let submitted = node.tx_submit(Submit { raw, ack: Some(Acknowledgement::Durable) }).await;
+    match submitted {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.code == ErrorCode::AlreadyInChain => Ok(()),
+        Err(failure) => Err(failure.into()),
+    }
+}

@@ -1,0 +1,13 @@
+//! One module per command.
+//!
+//! # Spec
+//! docs/spec/14-commands.md
+//!
+//! # Not here
+//! Parsing: [`crate::args`].
+
+pub(crate) mod config;
+pub(crate) mod mine;
+pub(crate) mod node;
+pub(crate) mod rpc;
+pub(crate) mod wallet;

@@ -1,0 +1,170 @@
+//! `chainchat node`: a full node, perhaps with a miner in it.
+//!
+//! # Invariants
+//! `endpoints.json` is there exactly while every listener is bound.
+//!
+//! # Spec
+//! docs/spec/14-commands.md §4
+//!
+//! # Not here
+//! Everything that a node does: `node`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use genesis::Params;
+use network::Switch;
+use node::{Clock, Config, RunningNode, StartError};
+use rand_core::TryRng;
+use rpc::types::AddressText;
+use store::{KillPoints, write_atomically};
+
+use crate::access::{ENDPOINTS_FILE, Endpoints};
+use crate::args::{NodeArgs, SharedArgs};
+use crate::commands::mine::{say, threads};
+use crate::config::{KILL_AT_VARIABLE, NodeSettings, folder};
+use crate::exit::{Exit, Failure};
+
+pub(crate) async fn run(shared: &SharedArgs, args: &NodeArgs) -> Result<()> {
+    let folder = folder(shared, "node")?;
+    let settings = NodeSettings::load(shared, args, &folder)?;
+    log_to_stderr(&settings.log_level)?;
+    let params = Params::of(shared.network);
+    let miner = settings
+        .miner_address
+        .as_deref()
+        .map(|text| {
+            let address: chain::Address = text.parse()?;
+            address.account_on(shared.network)?;
+            Ok::<_, chain::AddressError>(AddressText::from(address))
+        })
+        .transpose()
+        .map_err(|error| Failure::error(Exit::Usage, "bad_address", error.to_string()))?;
+    let config = node_config(&settings, params.clone(), &folder)?;
+    let mut running = node::start(config).await.map_err(refused)?;
+    announce(shared, &params, &running, &folder)?;
+    let mining = match miner.filter(|_| settings.mine) {
+        Some(address) => {
+            let threads = threads(Some(settings.threads));
+            let mining = miner::mine(running.api(), address, threads, params.pow, say);
+            Some(tokio::spawn(async move {
+                if let Err(error) = mining.await {
+                    tracing::error!(%error, "mining ended");
+                }
+            }))
+        }
+        None => None,
+    };
+    let ended = tokio::select! {
+        ended = running.wait() => ended.context("the node stopped"),
+        () = asked_to_stop() => Ok(()),
+    };
+    if let Some(mining) = mining {
+        mining.abort();
+    }
+    // Gone already if somebody cleaned up behind us.
+    let _ = std::fs::remove_file(folder.join(ENDPOINTS_FILE));
+    let closed = running.stop().await;
+    ended?;
+    closed.context("the store was not closed cleanly")
+}
+
+fn node_config(settings: &NodeSettings, params: Params, folder: &Path) -> Result<Config> {
+    let usage = |error: String| Failure::error(Exit::Usage, "bad_multiaddr", error);
+    let addresses = |texts: &[String]| {
+        texts
+            .iter()
+            .map(|text| {
+                text.parse().map_err(|error: network::ParseError| usage(format!("{text}: {error}")))
+            })
+            .collect::<Result<Vec<network::Address>>>()
+    };
+    let kill_points = match std::env::var(KILL_AT_VARIABLE) {
+        Ok(text) => KillPoints::parse(&text, params.network, &store::kill::POINTS)
+            .map_err(|error| Failure::error(Exit::Usage, "bad_kill_point", error.to_string()))?,
+        Err(_) => KillPoints::none(),
+    };
+    let mut random = [0; 64];
+    getrandom::SysRng.try_fill_bytes(&mut random).context("the system gives no randomness")?;
+    Ok(Config {
+        params,
+        folder: folder.to_owned(),
+        p2p_listen: addresses(&settings.p2p_listen)?,
+        connect: addresses(&settings.connect)?,
+        mdns: if settings.mdns { Switch::On } else { Switch::Off },
+        rpc_listen: settings.rpc_listen,
+        public_rpc_listen: settings.public_rpc_listen,
+        metrics_listen: settings.metrics_listen,
+        clock: Clock::shifted(settings.mock_time_offset_ms),
+        kill_points,
+        random,
+    })
+}
+
+/// Writes `endpoints.json` and prints the line that scripts wait for.
+fn announce(
+    shared: &SharedArgs,
+    params: &Params,
+    running: &RunningNode,
+    folder: &Path,
+) -> Result<()> {
+    let endpoints = Endpoints {
+        pid: std::process::id(),
+        network: shared.network.name().to_owned(),
+        chain_id: params.chain_id().to_string(),
+        peer_id: running.peer_id(),
+        p2p: running.p2p_addresses(),
+        rpc: format!("http://{}", running.rpc_address()),
+        public_rpc: running.public_rpc_address().map(|address| format!("http://{address}")),
+        metrics: running.metrics_address().map(|address| format!("http://{address}")),
+    };
+    let json = serde_json::to_string(&endpoints)?;
+    write_atomically(&folder.join(ENDPOINTS_FILE), json.as_bytes())?;
+    println!("ready {json}");
+    Ok(())
+}
+
+fn refused(error: StartError) -> anyhow::Error {
+    let exit = match &error {
+        StartError::Store(_) | StartError::Ledger(_) | StartError::NodeKey { .. } => Exit::Folder,
+        _ => Exit::Failed,
+    };
+    let reason = match &error {
+        StartError::Store(store::StoreError::Locked { .. }) => "locked",
+        StartError::Store(_) | StartError::Ledger(_) => "folder",
+        StartError::NodeKey { .. } => "node_key",
+        _ => "start",
+    };
+    Failure::error(exit, reason, error.to_string())
+}
+
+/// Log lines on standard error, one per event.
+pub(crate) fn log_to_stderr(level: &str) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(level)
+        .map_err(|error| Failure::error(Exit::Usage, "bad_log_level", error.to_string()))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init()
+        .map_err(|error| anyhow::anyhow!("the log cannot be set up: {error}"))
+}
+
+#[cfg(unix)]
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked_to_stop() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,240 @@
+//! `chainchat wallet`: keys and coins.
+//!
+//! # Invariants
+//! Words and passwords come from files, standard input or a prompt; they are shown by `words`
+//! alone.
+//!
+//! # Spec
+//! docs/spec/14-commands.md §6
+//!
+//! # Not here
+//! What the wallet does: `app` and `wallet`.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use app::{Opening, Session};
+use chain::{Address, Amount, Height, TxId};
+use genesis::Params;
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
+use rpc::NodeApi;
+use serde_json::json;
+use store::KillPoints;
+use wallet::keys::Words;
+use wallet::keystore::Cost;
+use wallet::order::OrderState;
+use zeroize::Zeroizing;
+
+use crate::access;
+use crate::args::{NodeAccess, SharedArgs, WaitState, WalletCommand};
+use crate::config::folder;
+use crate::exit::{Exit, Failure};
+use crate::{output, secrets};
+
+/// Rows of history that are printed.
+const HISTORY_ROWS_MAX: usize = 10_000;
+/// How often a waiting command looks again.
+const LOOK: Duration = Duration::from_millis(300);
+
+pub(crate) async fn run(shared: &SharedArgs, command: &WalletCommand) -> Result<()> {
+    match command {
+        WalletCommand::New(node) => create(shared, node).await,
+        WalletCommand::Restore { node: _, words_file, birthday } => {
+            restore(shared, words_file, Height::new(*birthday))
+        }
+        WalletCommand::Address => {
+            let address = open(shared)?.address().to_string();
+            output::result(shared.json, &json!({ "address": address }), &address)
+        }
+        WalletCommand::Words => {
+            let words = open(shared)?.words();
+            output::result(shared.json, &json!({ "words": *words }), &words)
+        }
+        WalletCommand::Balance(node) => balance(shared, node).await,
+        WalletCommand::Send { node, to, amount, wait, timeout } => {
+            let timeout = Duration::from_secs(*timeout);
+            send(shared, node, to, *amount, *wait, timeout).await
+        }
+        WalletCommand::History { node, csv } => history(shared, node, *csv).await,
+        WalletCommand::Backup { out } => {
+            open(shared)?.backup(out)?;
+            let file = out.display().to_string();
+            output::result(shared.json, &json!({ "file": file }), &format!("written to {file}"))
+        }
+        WalletCommand::Sign => sign(shared),
+        WalletCommand::Passwd { new_password_file } => {
+            let old = secrets::password(shared.password_file.as_deref(), "Password")?;
+            let session = open_with(shared, &old)?;
+            let new = secrets::new_password(new_password_file.as_deref())?;
+            session.change_password(&old, &new, Cost::DEFAULT, &mut UnwrapErr(SysRng))?;
+            output::result(shared.json, &json!({ "changed": true }), "the password is changed")
+        }
+    }
+}
+
+async fn create(shared: &SharedArgs, node: &NodeAccess) -> Result<()> {
+    // A new wallet needs no history: it begins at the node's tip, or at genesis without a node.
+    let tip = access::client(shared, node)?.chain_get_tip().await;
+    let birthday = Height::new(tip.map(|tip| tip.height).unwrap_or_default());
+    let words = Words::generate(&mut UnwrapErr(SysRng));
+    make(shared, words, birthday)
+}
+
+fn restore(shared: &SharedArgs, words: &std::path::Path, birthday: Height) -> Result<()> {
+    let words = Words::parse(&secrets::text(words)?)
+        .map_err(|error| Failure::error(Exit::Usage, "bad_words", error.to_string()))?;
+    make(shared, words, birthday)
+}
+
+fn make(shared: &SharedArgs, words: Words, birthday: Height) -> Result<()> {
+    let folder = folder(shared, "profile")?;
+    let params = Params::of(shared.network);
+    let password = secrets::new_password(shared.password_file.as_deref())?;
+    let kill_points = kill_points(shared)?;
+    let opening =
+        Opening { folder: &folder, params: &params, password: &password, kill_points };
+    let session =
+        Session::create(&opening, words, birthday, Cost::DEFAULT, &mut UnwrapErr(SysRng))?;
+    let address = session.address().to_string();
+    let text = format!(
+        "{address}\nWrite down the words (`chainchat wallet words`): they are the only way back."
+    );
+    let value = json!({ "address": address, "birthday_height": birthday.get() });
+    output::result(shared.json, &value, &text)
+}
+
+fn open(shared: &SharedArgs) -> Result<Session> {
+    let password = secrets::password(shared.password_file.as_deref(), "Password")?;
+    open_with(shared, &password)
+}
+
+fn open_with(shared: &SharedArgs, password: &Zeroizing<String>) -> Result<Session> {
+    let folder = folder(shared, "profile")?;
+    let params = Params::of(shared.network);
+    let kill_points = kill_points(shared)?;
+    Ok(Session::open(&Opening { folder: &folder, params: &params, password, kill_points })?)
+}
+
+fn kill_points(shared: &SharedArgs) -> Result<KillPoints> {
+    match std::env::var(crate::config::KILL_AT_VARIABLE) {
+        Ok(text) => KillPoints::parse(&text, shared.network, &store::kill::POINTS)
+            .map_err(|error| Failure::error(Exit::Usage, "bad_kill_point", error.to_string())),
+        Err(_) => Ok(KillPoints::none()),
+    }
+}
+
+async fn balance(shared: &SharedArgs, access: &NodeAccess) -> Result<()> {
+    let mut session = open(shared)?;
+    let node = access::client(shared, access)?;
+    session.sync(node.as_ref(), &mut UnwrapErr(SysRng)).await?;
+    let balance = session.balance();
+    let base = |amount: Amount| amount.base_units().to_string();
+    let value = json!({
+        "confirmed": base(balance.confirmed),
+        "pending": base(balance.pending),
+        "locked": base(balance.locked),
+    });
+    let text = format!(
+        "confirmed {} X3C\npending   {} X3C (on the way out)\nlocked    {} X3C",
+        balance.confirmed, balance.pending, balance.locked
+    );
+    output::result(shared.json, &value, &text)
+}
+
+async fn send(
+    shared: &SharedArgs,
+    access: &NodeAccess,
+    to: &Address,
+    amount: Amount,
+    wait: Option<WaitState>,
+    timeout: Duration,
+) -> Result<()> {
+    if wait > Some(WaitState::InBlock) {
+        return Err(Failure::error(
+            Exit::Usage,
+            "not_yet",
+            "this version can wait for `delivered` and `in_block`",
+        ));
+    }
+    let mut rng = UnwrapErr(SysRng);
+    let mut session = open(shared)?;
+    let node = access::client(shared, access)?;
+    session.sync(node.as_ref(), &mut rng).await?;
+    let id = session.send(node.as_ref(), to, amount, &mut rng).await?;
+    let mut state = "delivered";
+    if wait == Some(WaitState::InBlock) {
+        wait_for_block(&mut session, node.as_ref(), &id, timeout).await?;
+        state = "in_block";
+    }
+    let value = json!({ "tx_id": id.to_string(), "state": state });
+    output::result(shared.json, &value, &format!("{id} {state}"))
+}
+
+async fn wait_for_block(
+    session: &mut Session,
+    node: &dyn NodeApi,
+    id: &TxId,
+    timeout: Duration,
+) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        session.sync(node, &mut UnwrapErr(SysRng)).await.map_err(anyhow::Error::from)?;
+        match session.order_state(id) {
+            Some(OrderState::InBlock { .. }) => return Ok(()),
+            Some(OrderState::Superseded) | None => {
+                return Err(Failure::error(
+                    Exit::Failed,
+                    "superseded",
+                    "another order of this account took its place; look at the history",
+                ));
+            }
+            Some(OrderState::Pending | OrderState::Waiting { .. }) => {}
+        }
+        if started.elapsed() >= timeout {
+            return Err(Failure::error(
+                Exit::Failed,
+                "timeout",
+                format!("{id} is in no block yet; it is sent again at the next sync"),
+            ));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn history(shared: &SharedArgs, access: &NodeAccess, csv: bool) -> Result<()> {
+    let mut session = open(shared)?;
+    let node = access::client(shared, access)?;
+    session.sync(node.as_ref(), &mut UnwrapErr(SysRng)).await?;
+    let ledger = session.ledger();
+    let rows = ledger.history(HISTORY_ROWS_MAX);
+    let lines: Vec<String> = rows.iter().map(|row| row.csv_line(ledger)).collect();
+    let header = wallet::HistoryRow::CSV_HEADER.trim_end();
+    if shared.json {
+        let names: Vec<&str> = header.split(',').collect();
+        let objects: Vec<_> = lines
+            .iter()
+            .map(|line| {
+                let fields = line.trim_end().split(',');
+                names.iter().copied().zip(fields).collect::<std::collections::BTreeMap<_, _>>()
+            })
+            .collect();
+        return output::result(true, &json!(objects), "");
+    }
+    let separator = if csv { "," } else { "\t" };
+    let table = std::iter::once(header)
+        .chain(lines.iter().map(|line| line.trim_end()))
+        .map(|line| line.replace(',', separator))
+        .collect::<Vec<_>>()
+        .join("\n");
+    println!("{table}");
+    Ok(())
+}
+
+fn sign(shared: &SharedArgs) -> Result<()> {
+    let session = open(shared)?;
+    let text = secrets::text(std::path::Path::new("-"))?;
+    let signature = session.sign(&text, &mut UnwrapErr(SysRng)).to_string();
+    let value = json!({ "address": session.address().to_string(), "signature": signature });
+    output::result(shared.json, &value, &signature)
+}

@@ -1,0 +1,86 @@
+//! Passwords and words: from a file, standard input or a prompt; never from arguments or the
+//! environment.
+//!
+//! # Invariants
+//! What is read is erased when dropped.
+//!
+//! # Spec
+//! docs/spec/14-commands.md §1
+//!
+//! # Not here
+//! What a password protects: `wallet::keystore`.
+
+use std::io::{BufRead, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use zeroize::Zeroizing;
+
+use crate::exit::{Exit, Failure};
+
+/// Longest secret that is read (bytes).
+const SECRET_BYTES_MAX: u64 = 64 << 10;
+
+/// The first line of `file` (`-` is standard input), or what is typed at a prompt.
+pub(crate) fn password(file: Option<&Path>, prompt: &str) -> Result<Zeroizing<String>> {
+    match file {
+        Some(file) => first_line(file),
+        None => Ok(Zeroizing::new(
+            rpassword::prompt_password(format!("{prompt}: ")).context("no terminal to ask on")?,
+        )),
+    }
+}
+
+/// Like [`password`], for a new one: typed twice, and not empty.
+pub(crate) fn new_password(file: Option<&Path>) -> Result<Zeroizing<String>> {
+    let password = password(file, "New password")?;
+    if file.is_none() && *password != *self::password(None, "Again")? {
+        return Err(Failure::error(Exit::Usage, "passwords_differ", "the two passwords differ"));
+    }
+    if password.is_empty() {
+        return Err(Failure::error(
+            Exit::Usage,
+            "empty_password",
+            "an empty password protects nothing; choose one",
+        ));
+    }
+    Ok(password)
+}
+
+/// The whole text of `file` (`-` is standard input).
+pub(crate) fn text(file: &Path) -> Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
+    reader(file)?.take(SECRET_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn first_line(file: &Path) -> Result<Zeroizing<String>> {
+    let mut line = Zeroizing::new(String::new());
+    reader(file)?.take(SECRET_BYTES_MAX).read_line(&mut line)?;
+    let end = line.trim_end_matches(['\r', '\n']).len();
+    line.truncate(end);
+    Ok(line)
+}
+
+fn reader(file: &Path) -> Result<Box<dyn BufRead>> {
+    if file == Path::new("-") {
+        return Ok(Box::new(std::io::BufReader::new(std::io::stdin())));
+    }
+    let opened = std::fs::File::open(file).with_context(|| format!("{}", file.display()))?;
+    Ok(Box::new(std::io::BufReader::new(opened)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_the_first_line_without_its_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("password");
+        std::fs::write(&file, "correct horse \r\nsecond line\n").expect("written");
+        assert_eq!(*password(Some(&file), "").expect("read"), "correct horse ");
+        std::fs::write(&file, "\n").expect("written");
+        assert!(new_password(Some(&file)).is_err(), "an empty password is refused");
+    }
+}
