@@ -292,6 +292,33 @@ fn the_glossary_has_one_meaning_for_a_word() {
 }
 
 #[test]
+fn the_dashboard_shows_metrics_that_exist() {
+    let path = root().join("packaging/grafana-dashboard.json");
+    let dashboard = std::fs::read_to_string(path).expect("the dashboard can be read");
+    assert!(
+        dashboard.contains("chainchat_tip_height"),
+        "the dashboard is empty"
+    );
+    assert_none(&documents::unknown_metrics(&dashboard, &ALL));
+}
+
+#[test]
+fn the_specification_names_the_chain_ids() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).expect("a readable file");
+    let (ids, text) = (
+        read("genesis/src/chain_ids.txt"),
+        read("docs/spec/05-networks.md"),
+    );
+    assert_eq!(ids.lines().count(), 4);
+    let missing: Vec<String> = ids
+        .lines()
+        .filter(|id| !text.contains(*id))
+        .map(str::to_owned)
+        .collect();
+    assert_none(&missing);
+}
+
+#[test]
 fn nothing_depends_on_one_machine_or_one_system() {
     assert_none(&portable::machine_paths(&ALL));
     assert_none(&portable::unix_only(&ALL));

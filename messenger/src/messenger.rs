@@ -37,10 +37,13 @@ use crate::self_conversation::WaitingRecords;
 use crate::writing::Device;
 
 mod apply;
+mod conflict;
+mod mailbox;
 mod membership;
 mod receive;
 mod records;
 mod send;
+mod standing;
 mod upkeep;
 mod views;
 

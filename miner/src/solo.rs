@@ -12,7 +12,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use chain::{Header, codec};
@@ -97,7 +97,9 @@ pub async fn mine(
                 },
                 () = tokio::time::sleep(POLL) => {}
             }
-            tally.send_solutions(&solutions, &node).await;
+            for found in solutions.try_iter().collect::<Vec<_>>() {
+                tally.send(&found, &node).await;
+            }
             tally.count(&search, &mut report);
         }
         tokio::time::sleep(RETRY).await;
@@ -133,15 +135,6 @@ impl Tally {
             self.reported = Instant::now();
             self.report.rates = self.meter.rates(now_ms);
             report(&self.report);
-        }
-    }
-
-    async fn send_solutions(&mut self, solutions: &Receiver<Found>, node: &Arc<dyn NodeApi>) {
-        loop {
-            match solutions.try_recv() {
-                Ok(found) => self.send(&found, node).await,
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
-            }
         }
     }
 

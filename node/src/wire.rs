@@ -37,7 +37,9 @@ pub const BLOCK_ITEMS_MAX: usize = 8_192;
 const ID_BYTES: usize = size_of::<Hash32>();
 
 /// First bytes of a salted hash: names an item inside one announced block.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, SchemaRead, SchemaWrite)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, SchemaRead, SchemaWrite,
+)]
 #[wincode(crate = "chain::codec::wincode")]
 #[repr(transparent)]
 pub struct ShortId([u8; 8]);
@@ -114,9 +116,9 @@ pub struct PrefilledEnvelope {
 
 impl BlockAnnouncement {
     /// Bytes of the largest announcement: short ids of a full block, aux, prefilled items.
-    pub const BYTES_MAX: usize = 384 << 10;
+    pub const BYTES_MAX: usize = 256 << 10;
     /// Bytes of prefilled items that a sender adds at most.
-    pub const PREFILLED_BYTES_MAX: usize = 128 << 10;
+    pub const PREFILLED_BYTES_MAX: usize = 48 << 10;
 
     /// Announces `block`; items for which `is_new` holds are sent whole while they fit.
     #[must_use]
@@ -138,7 +140,10 @@ impl BlockAnnouncement {
             if bytes <= budget && is_new(&name) {
                 budget -= bytes;
                 let transaction = transaction.clone();
-                announcement.new_transactions.push(PrefilledTransaction { position, transaction });
+                announcement.new_transactions.push(PrefilledTransaction {
+                    position,
+                    transaction,
+                });
             }
         }
         for (position, envelope) in (0u32..).zip(&block.body.envelopes) {
@@ -148,7 +153,9 @@ impl BlockAnnouncement {
             if bytes <= budget && is_new(&name) {
                 budget -= bytes;
                 let envelope = envelope.clone();
-                announcement.new_envelopes.push(PrefilledEnvelope { position, envelope });
+                announcement
+                    .new_envelopes
+                    .push(PrefilledEnvelope { position, envelope });
             }
         }
         announcement
@@ -300,9 +307,15 @@ mod tests {
         assert_eq!(bytes.len(), HeadersResponse::BYTES_MAX);
         assert!(codec::decode::<HeadersResponse>(&bytes, HeadersResponse::BYTES_MAX).is_ok());
         let ids = vec![BlockId::default(); BODIES_MAX];
-        assert_eq!(codec::encode(&BodiesRequest { ids }).len(), BodiesRequest::BYTES_MAX);
+        assert_eq!(
+            codec::encode(&BodiesRequest { ids }).len(),
+            BodiesRequest::BYTES_MAX
+        );
         let locator = vec![BlockId::default(); LOCATOR_MAX];
-        assert_eq!(codec::encode(&HeadersRequest { locator }).len(), HeadersRequest::BYTES_MAX);
+        assert_eq!(
+            codec::encode(&HeadersRequest { locator }).len(),
+            HeadersRequest::BYTES_MAX
+        );
         let names = MempoolRequest::Items(vec![Hash32::default(); INVENTORY_MAX]);
         assert!(codec::encode(&names).len() <= MempoolRequest::BYTES_MAX);
     }
@@ -317,8 +330,14 @@ mod tests {
     #[test]
     fn an_announcement_of_known_items_is_small() {
         let envelope = EnvelopeBytes::new(vec![0; 436]);
-        let body = Body { envelopes: vec![envelope; 500], ..Body::default() };
-        let block = Block { body, ..Block::default() };
+        let body = Body {
+            envelopes: vec![envelope; 500],
+            ..Body::default()
+        };
+        let block = Block {
+            body,
+            ..Block::default()
+        };
         let known = codec::encode(&BlockAnnouncement::of(&block, |_| false));
         assert!(known.len() * 10 <= codec::encode(&block).len());
         let new = codec::encode(&BlockAnnouncement::of(&block, |_| true));

@@ -29,7 +29,7 @@ use crate::types::{
 pub(crate) enum Audience {
     /// Everybody: also on the public listener, where a call costs `tokens` of the caller's rate.
     Public {
-        /// Price of a call.
+        /// Price of a call; the size of the answer is charged besides.
         tokens: u32,
     },
     /// Who holds the cookie.
@@ -38,12 +38,10 @@ pub(crate) enum Audience {
     Development,
 }
 
-/// Reads of one small thing.
+/// Reads.
 pub(crate) const READ: Audience = Audience::Public { tokens: 1 };
-/// Reads whose answer may have megabytes.
-pub(crate) const BULK: Audience = Audience::Public { tokens: 10 };
-/// What costs a check of signatures and perhaps a sync of the disk.
-pub(crate) const SUBMIT: Audience = Audience::Public { tokens: 5 };
+/// What costs a check of signatures, a sync of the disk or a walk over the state.
+pub(crate) const WORK: Audience = Audience::Public { tokens: 5 };
 /// What steers the node or tells about its surroundings.
 pub(crate) const PRIVATE: Audience = Audience::Private;
 /// What would be an attack on a network with other people's coins.
@@ -71,26 +69,26 @@ macro_rules! node_methods {
                 /// A header by height or id.
                 "chain_getHeader" READ chain_get_header(GetHeader) -> HeaderStatus;
                 /// A block by height or id.
-                "chain_getBlock" BULK chain_get_block(GetBlock) -> BlockView;
+                "chain_getBlock" READ chain_get_block(GetBlock) -> BlockView;
                 /// A transaction of the best chain or the mempool.
                 "chain_getTransaction" READ
                     chain_get_transaction(GetTransaction) -> TransactionStatus;
                 /// An envelope of the best chain or the mempool.
                 "chain_getEnvelope" READ chain_get_envelope(GetEnvelope) -> EnvelopeStatus;
                 /// The envelopes of consecutive blocks of the best chain.
-                "chain_getEnvelopes" BULK chain_get_envelopes(GetEnvelopes) -> EnvelopePage;
+                "chain_getEnvelopes" READ chain_get_envelopes(GetEnvelopes) -> EnvelopePage;
                 /// Balance, nonce and record of an account at the tip.
                 "chain_getAccount" READ chain_get_account(GetAccount) -> AccountStatus;
                 /// Supply, emission and price at the tip.
                 "chain_getSupply" READ chain_get_supply() -> SupplyStatus;
                 /// A hash over the whole consensus state after a block.
-                "chain_getStateHash" BULK chain_get_state_hash(GetStateHash) -> StateHash;
+                "chain_getStateHash" WORK chain_get_state_hash(GetStateHash) -> StateHash;
                 /// Takes in a block as if a peer had sent it.
                 "chain_submitBlock" PRIVATE chain_submit_block(SubmitBlock) -> SubmittedBlock;
                 /// Takes a transaction into the mempool and relays it.
-                "tx_submit" SUBMIT tx_submit(Submit) -> SubmittedTransaction;
+                "tx_submit" WORK tx_submit(Submit) -> SubmittedTransaction;
                 /// Takes an envelope into the mempool and relays it.
-                "envelope_submit" SUBMIT envelope_submit(Submit) -> SubmittedEnvelope;
+                "envelope_submit" WORK envelope_submit(Submit) -> SubmittedEnvelope;
                 /// How full the mempool is.
                 "mempool_getInfo" PRIVATE mempool_get_info() -> MempoolStatus;
                 /// Ids of what waits in the mempool.

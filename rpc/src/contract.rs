@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use chain::Network;
 
-use crate::api::{Audience, BULK, DEVELOPMENT, NodeApi, PRIVATE, READ, SUBMIT, node_methods};
+use crate::api::{Audience, DEVELOPMENT, NodeApi, PRIVATE, READ, WORK, node_methods};
 use crate::error::{RpcFailure, quote};
 use crate::schema::{Described, Member, Parameters, SchemaBook};
 use crate::subscription::{Queued, Subscription};

@@ -113,6 +113,7 @@ fn limits() -> Value {
         "write_stall_ms_max": limits::WRITE_STALL_MS_MAX,
         "public_tokens_burst": limits::PUBLIC_TOKENS_BURST,
         "public_tokens_per_second": limits::PUBLIC_TOKENS_PER_SECOND,
+        "public_answer_bytes_per_token": limits::PUBLIC_ANSWER_BYTES_PER_TOKEN,
         "envelope_blocks_max": limits::ENVELOPE_BLOCKS_MAX,
         "mempool_ids_max": limits::MEMPOOL_IDS_MAX,
     })

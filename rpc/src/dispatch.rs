@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use jsonrpsee::core::JsonRawValue;
@@ -102,12 +102,29 @@ impl Dispatcher {
         if self.door == Door::Private {
             return Ok(());
         }
-        let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        rates.take(caller, tokens, now_ms).map_err(|wait| {
-            let detail = format!("too many calls; try again in {} ms", wait.wait_ms);
-            RpcFailure::new(ErrorCode::RateLimited, "rate_limited", detail)
-        })
+        self.rates()
+            .take(caller, tokens, self.now_ms())
+            .map_err(|wait| {
+                let detail = format!("too many calls; try again in {} ms", wait.wait_ms);
+                RpcFailure::new(ErrorCode::RateLimited, "rate_limited", detail)
+            })
+    }
+
+    /// Charges the size of an answer.
+    fn charge_answer(&self, caller: IpAddr, answer: &Json) {
+        if self.door == Door::Public {
+            let tokens = answer.get().len() / limits::PUBLIC_ANSWER_BYTES_PER_TOKEN;
+            let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+            self.rates().spend(caller, tokens, self.now_ms());
+        }
+    }
+
+    fn rates(&self) -> MutexGuard<'_, RateTable> {
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// The answer to a call that is no subscription.
@@ -115,6 +132,7 @@ impl Dispatcher {
         &self,
         method: &'static Method,
         arguments: Arguments,
+        caller: IpAddr,
     ) -> Result<Json, RpcFailure> {
         arguments.check_names(method)?;
         let answer = match method.run {
@@ -125,6 +143,7 @@ impl Dispatcher {
         if answer.get().len() > limits::RESPONSE_BYTES_MAX {
             return Err(response_too_large());
         }
+        self.charge_answer(caller, &answer);
         Ok(answer)
     }
 
@@ -185,7 +204,7 @@ impl Dispatcher {
         };
         let arguments = Arguments::new(request.params.map(|params| params.into_owned()));
         let answer = match self.admit(&request.method, caller) {
-            Ok(method) => self.call(method, arguments).await,
+            Ok(method) => self.call(method, arguments, caller).await,
             Err(failure) => Err(failure),
         };
         Some(match answer {
@@ -366,18 +385,39 @@ mod tests {
         assert_eq!(stop.reason, "no_such_method");
         let mut served = 0;
         let failure = loop {
-            match dispatcher.admit("chain_getBlock", CALLER) {
+            match dispatcher.admit("tx_submit", CALLER) {
                 Ok(_) => served += 1,
                 Err(failure) => break failure,
             }
         };
         assert_eq!(failure.reason, "rate_limited");
-        assert!(served >= limits::PUBLIC_TOKENS_BURST / 10, "{served}");
+        assert!(served >= limits::PUBLIC_TOKENS_BURST / 5, "{served}");
         assert!(
             dispatcher
                 .admit("chain_getBlock", Ipv4Addr::BROADCAST.into())
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn a_large_answer_costs_more_than_a_small_one() {
+        let text = |bytes| encode(&"x".repeat(bytes)).expect("a text");
+        for (door, is_refused) in [(Door::Public, true), (Door::Private, false)] {
+            let node = Arc::new(MockNode::default());
+            let dispatcher = Dispatcher::new(node, Network::Regtest, door);
+            dispatcher.charge_answer(CALLER, &text(100));
+            assert!(
+                dispatcher
+                    .charge(CALLER, limits::PUBLIC_TOKENS_BURST)
+                    .is_ok()
+            );
+            dispatcher.charge_answer(CALLER, &text(100 * limits::PUBLIC_ANSWER_BYTES_PER_TOKEN));
+            assert_eq!(
+                dispatcher.charge(CALLER, 1).is_err(),
+                is_refused,
+                "{door:?}"
+            );
+        }
     }
 
     #[test]

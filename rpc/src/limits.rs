@@ -56,10 +56,13 @@ pub const SILENCE_MS_MAX: u64 = 60_000;
 /// Time that open requests get when the listener stops (ms).
 pub const STOP_WAIT_MS_MAX: u64 = 5_000;
 
-/// Calls that one address of the public listener may make at once (tokens).
+/// Tokens that one address of the public listener may spend at once. A request costs one, a call
+/// in it what the method costs, an answer what its size costs.
 pub const PUBLIC_TOKENS_BURST: u32 = 200;
 /// Tokens that come back per second: a follower needs one per block.
 pub const PUBLIC_TOKENS_PER_SECOND: u32 = 20;
+/// Bytes of an answer that cost one more token: a caller gets 1.3 MB/s in the long run.
+pub const PUBLIC_ANSWER_BYTES_PER_TOKEN: usize = 64 << 10;
 /// Addresses whose tokens are remembered: 64 bytes each.
 pub const PUBLIC_ADDRESSES_MAX: usize = 4096;
 

@@ -3,6 +3,7 @@
 //! # Invariants
 //! * The table never has more than [`limits::PUBLIC_ADDRESSES_MAX`] rows.
 //! * An IPv6 caller is its /64: a household has that many addresses.
+//! * Who has spent more than there was waits until it has come back; a debt is at most a bucket.
 //! * Time comes in as an argument and may stand still, never run backwards.
 //!
 //! # Spec
@@ -17,8 +18,9 @@ use std::net::{IpAddr, Ipv6Addr};
 use crate::limits;
 
 /// Fractions of a token, so that one comes back in steps of a millisecond.
-const PER_TOKEN: u64 = 1000;
-const FULL: u64 = limits::PUBLIC_TOKENS_BURST as u64 * PER_TOKEN;
+const PER_TOKEN: i64 = 1000;
+const FULL: i64 = limits::PUBLIC_TOKENS_BURST as i64 * PER_TOKEN;
+const PER_MS: i64 = limits::PUBLIC_TOKENS_PER_SECOND as i64;
 
 /// Tokens left of every recent caller.
 #[derive(Debug, Default)]
@@ -26,15 +28,16 @@ pub(crate) struct RateTable(BTreeMap<IpAddr, Bucket>);
 
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
-    left: u64,
+    left: i64,
     at_ms: u64,
 }
 
 impl Bucket {
-    fn left_at(self, now_ms: u64) -> u64 {
-        let passed_ms = now_ms.saturating_sub(self.at_ms);
-        let back = passed_ms.saturating_mul(u64::from(limits::PUBLIC_TOKENS_PER_SECOND));
-        self.left.saturating_add(back).min(FULL)
+    fn left_at(self, now_ms: u64) -> i64 {
+        let passed_ms = i64::try_from(now_ms.saturating_sub(self.at_ms)).unwrap_or(i64::MAX);
+        self.left
+            .saturating_add(passed_ms.saturating_mul(PER_MS))
+            .min(FULL)
     }
 }
 
@@ -46,8 +49,25 @@ pub(crate) struct Wait {
 }
 
 impl RateTable {
-    /// Takes `tokens` from the bucket of `address`.
+    /// Takes `tokens` from the bucket of `address`, if they are there.
     pub(crate) fn take(&mut self, address: IpAddr, tokens: u32, now_ms: u64) -> Result<(), Wait> {
+        let bucket = self.bucket(address, now_ms);
+        let missing = i64::from(tokens) * PER_TOKEN - bucket.left;
+        if missing > 0 {
+            let wait_ms = missing.unsigned_abs().div_ceil(PER_MS.unsigned_abs());
+            return Err(Wait { wait_ms });
+        }
+        bucket.left = -missing;
+        Ok(())
+    }
+
+    /// Takes `tokens` from the bucket of `address` for what it has got already.
+    pub(crate) fn spend(&mut self, address: IpAddr, tokens: u32, now_ms: u64) {
+        let bucket = self.bucket(address, now_ms);
+        bucket.left = (bucket.left - i64::from(tokens) * PER_TOKEN).max(-FULL);
+    }
+
+    fn bucket(&mut self, address: IpAddr, now_ms: u64) -> &mut Bucket {
         let caller = caller(address);
         if !self.0.contains_key(&caller) {
             self.make_room(now_ms);
@@ -56,19 +76,11 @@ impl RateTable {
             left: FULL,
             at_ms: now_ms,
         });
-        let left = bucket.left_at(now_ms);
-        let price = u64::from(tokens) * PER_TOKEN;
-        let missing = price.saturating_sub(left);
         *bucket = Bucket {
-            left: if missing == 0 { left - price } else { left },
+            left: bucket.left_at(now_ms),
             at_ms: now_ms,
         };
-        if missing == 0 {
-            return Ok(());
-        }
-        Err(Wait {
-            wait_ms: missing.div_ceil(u64::from(limits::PUBLIC_TOKENS_PER_SECOND)),
-        })
+        bucket
     }
 
     /// Forgets callers whose bucket is full again; if there are none, the one that has used least.
@@ -122,6 +134,18 @@ mod tests {
                 wait_ms: 10 * wait_ms
             })
         );
+    }
+
+    #[test]
+    fn what_was_spent_beyond_the_bucket_is_waited_for() {
+        let mut table = RateTable::default();
+        table.spend(v4(1), limits::PUBLIC_TOKENS_BURST + 20, 0);
+        let wait_ms = 21_000 / u64::from(limits::PUBLIC_TOKENS_PER_SECOND);
+        assert_eq!(table.take(v4(1), 1, 0), Err(Wait { wait_ms }));
+        assert_eq!(table.take(v4(1), 1, wait_ms), Ok(()));
+        table.spend(v4(2), u32::MAX, 0);
+        let most_ms = 1000 * u64::from(limits::PUBLIC_TOKENS_BURST + 1) / 20;
+        assert_eq!(table.take(v4(2), 1, 0), Err(Wait { wait_ms: most_ms }));
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Gate {
             (Run::Subscribe { .. } | Run::Unsubscribe, Nesting::Batch) => Err(needs_websocket()),
             (Run::Call(_) | Run::Discover, _) => {
                 let arguments = Arguments::new(request.params.map(Cow::into_owned));
-                let answer = self.dispatcher.call(method, arguments).await?;
+                let answer = self.dispatcher.call(method, arguments, self.caller).await?;
                 let answer = ResponsePayload::success(answer);
                 Ok(MethodResponse::response(
                     request.id,

@@ -10,7 +10,7 @@
 //! docs/spec/13-storage.md §1, §7
 //!
 //! # Not here
-//! The database inside ([`crate::open`]); `.cookie` and `endpoints.json` are `cli`'s.
+//! The database inside ([`crate::database`]); `.cookie` and `endpoints.json` are `cli`'s.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};

@@ -265,6 +265,17 @@ impl Store {
         }
     }
 
+    /// Bytes of a table's files, without what is still in write buffers.
+    #[must_use]
+    pub fn file_bytes(&self, table: Table) -> u64 {
+        let size = rocksdb::properties::LIVE_SST_FILES_SIZE;
+        let found = self
+            .database
+            .db()
+            .property_int_value_cf(self.database.table(table), size);
+        found.ok().flatten().unwrap_or_default()
+    }
+
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
         // A panic in the middle of a write leaves at most an unwritten batch behind.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)

@@ -172,6 +172,41 @@ pub(crate) fn unclear_words(glossary: &str) -> Vec<String> {
     wrong
 }
 
+/// Names beginning with `chainchat_` in the dashboard that no source file has.
+pub(crate) fn unknown_metrics(dashboard: &str, sources: &[Source]) -> Vec<String> {
+    let is_part = |c: char| c.is_ascii_lowercase() || c == '_';
+    let names: BTreeSet<&str> = dashboard
+        .split(|c| !is_part(c))
+        .filter(|word| word.starts_with("chainchat_"))
+        .collect();
+    let rust: Vec<&Source> = sources
+        .iter()
+        .filter(|source| source.path.ends_with(".rs"))
+        .collect();
+    let is_known = |name: &str| {
+        let quoted = format!("\"{name}\"");
+        rust.iter().any(|source| source.text.contains(&quoted))
+    };
+    names
+        .into_iter()
+        .filter(|name| !is_known(name))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn unknown_metrics_are_noticed() {
+    let sources = [Source::new("node/src/a.rs", "(\"chainchat_peers\", 1)")];
+    assert_eq!(
+        unknown_metrics("rate(chainchat_peers[5m])", &sources),
+        [""; 0]
+    );
+    assert_eq!(
+        unknown_metrics("chainchat_pears{a=1}", &sources),
+        ["chainchat_pears"]
+    );
+}
+
 #[test]
 fn references_are_found_in_lines() {
     assert_eq!(

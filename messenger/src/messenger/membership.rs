@@ -357,30 +357,6 @@ impl Messenger {
         Ok((reference, events, changes))
     }
 
-    /// Introduces this account to another one.
-    ///
-    /// # Errors
-    /// A forged record; no delegation where the device signs; a text that does not fit.
-    pub fn request_contact(
-        &mut self,
-        name: &str,
-        text: &str,
-        record: &AccountRecord,
-        signed_by: SignedBy<'_>,
-        now: Timestamp,
-        rng: &mut impl CryptoRng,
-    ) -> Result<(MessageRef, ChangeSet), SendError> {
-        let text = DraftText(text.to_owned());
-        let content = InboxContent::ContactRequest {
-            name: name.to_owned(),
-            text,
-        };
-        let draft = self.draft_to_inbox(record, &content, signed_by, now, rng)?;
-        let mut work = Work::default();
-        let reference = self.record_inbox_written(draft, &mut work);
-        Ok((reference, work.changes))
-    }
-
     fn introduction(&self, conversation: &ConversationId) -> Result<(Height, String), SendError> {
         let found = self
             .conversations

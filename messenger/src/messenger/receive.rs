@@ -32,8 +32,6 @@ use crate::outbox::{Payload, Row};
 use crate::plaintext::{self, Plaintext};
 use crate::seal;
 use crate::secret::SecretBytes;
-use crate::self_record::ContactState;
-use crate::view::Delivery;
 use crate::writing::AuthoredPlace;
 
 /// Where an envelope was seen.
@@ -52,11 +50,8 @@ pub enum Position {
     },
 }
 
-/// How far messages had come before something changed.
-type Standing = BTreeMap<MessageRef, Delivery>;
-
 impl Position {
-    const fn seen(self) -> Seen {
+    pub(super) const fn seen(self) -> Seen {
         match self {
             Self::Pending => Seen::Gossip,
             Self::InBlock { .. } => Seen::InBlock,
@@ -193,7 +188,7 @@ impl Messenger {
         }
     }
 
-    fn check_envelope(&self, envelope: &Envelope) -> Result<(), Refusal> {
+    pub(super) fn check_envelope(&self, envelope: &Envelope) -> Result<(), Refusal> {
         if envelope.net != self.chain.net() {
             return Err(Refusal::OtherChain);
         }
@@ -276,7 +271,7 @@ impl Messenger {
     }
 
     /// The height that delegations are judged at: the block's, or the next one's.
-    fn height_of(&self, position: Position) -> Height {
+    pub(super) fn height_of(&self, position: Position) -> Height {
         match position {
             Position::InBlock { height, .. } => height,
             Position::Pending => self.next_height(),
@@ -338,7 +333,7 @@ impl Messenger {
     }
 
     /// Records where an envelope was seen, if that is news.
-    fn see(
+    pub(super) fn see(
         &mut self,
         conversation: Option<ConversationId>,
         reference: MessageRef,
@@ -385,275 +380,6 @@ impl Messenger {
         }
     }
 
-    /// The block of an envelope of ours counts: the session follows its chain.
-    fn follow(&mut self, position: Position, work: &mut Work) {
-        if let Position::InBlock { height, block, .. } = position {
-            self.set_canonical(height, Some(block), work);
-        }
-    }
-
-    /// Standing of a message and of all that depends on it.
-    fn standing_at(&self, message: &OpenedMessage) -> Standing {
-        let Some(found) = self.conversations.get(&message.conversation) else {
-            return Standing::new();
-        };
-        let (writer, key) = (&message.writer, &message.one_time_key);
-        let dependents = found.log.dependents(writer, message.number, key);
-        self.standing(&message.conversation, dependents)
-    }
-
-    /// Lets another block, or none, count at a height, and tells what that moves.
-    pub(super) fn set_canonical(
-        &mut self,
-        height: Height,
-        block: Option<BlockId>,
-        work: &mut Work,
-    ) {
-        if self.canonical.get(&height) == block.as_ref() {
-            return;
-        }
-        let ids: Vec<ConversationId> = self.conversations.keys().copied().collect();
-        let standing = |messenger: &Self| -> Vec<(ConversationId, Standing)> {
-            let of = |id: &ConversationId| {
-                let log = &messenger.conversations.get(id)?.log;
-                Some((
-                    *id,
-                    messenger.standing(id, log.dependents_of_height(height)),
-                ))
-            };
-            ids.iter().filter_map(of).collect()
-        };
-        let before = standing(self);
-        let sent_before = self.standing_of_sent();
-        self.commit(work, Change::Canonical { height, block });
-        for ((id, before), (_, after)) in before.iter().zip(&standing(self)) {
-            tell(*id, before, after, &mut work.events);
-        }
-        self.tell_sent(&sent_before, work);
-    }
-
-    /// Which of these messages are in the log, and how far they have come.
-    pub(super) fn standing(
-        &self,
-        conversation: &ConversationId,
-        references: impl IntoIterator<Item = MessageRef>,
-    ) -> Standing {
-        let Some(found) = self.conversations.get(conversation) else {
-            return Standing::new();
-        };
-        references
-            .into_iter()
-            .filter(|reference| found.log.is_shown(reference))
-            .filter_map(|reference| Some((reference, self.delivery(found.log.get(&reference)?))))
-            .collect()
-    }
-
-    /// Notices when somebody else writes where this device does.
-    fn judge_own_chain(
-        &mut self,
-        message: &OpenedMessage,
-        wire: WireId,
-        position: Position,
-        work: &mut Work,
-    ) {
-        let Some(found) = self.conversations.get(&message.conversation) else {
-            return;
-        };
-        let Some(own) = found.own_chain_at(&message.writer) else {
-            return;
-        };
-        let (was_retired, is_our_key) = (own.is_retired, own.announced == message.announced);
-        let is_ours = found
-            .log
-            .get(&message.reference)
-            .is_some_and(|entry| entry.origin == Origin::Outbox);
-        if is_ours {
-            // A settled row is gone; its envelopes are known to be ours.
-            let is_foreign_wire = self
-                .outbox
-                .get(&message.reference)
-                .is_some_and(|row| !row.wires.contains(&wire));
-            if is_foreign_wire && !was_retired {
-                self.leave_copied_chain(message, work);
-            }
-        } else if is_our_key {
-            if !was_retired {
-                self.leave_copied_chain(message, work);
-            }
-            if position.seen() == Seen::InBlock {
-                let at_number = |row: &Row| row.is_at(&message.writer, message.number);
-                self.fail_rows(&message.conversation, at_number, work);
-            }
-        } else if message.number == MessageNumber::new(0) && !was_retired {
-            let is_sealed = self
-                .outbox
-                .values()
-                .any(|row| row.is_at(&message.writer, message.number) && row.sealed.is_some());
-            // In gossip alone the race is open, unless ours has not even begun.
-            if position.seen() == Seen::InBlock || !is_sealed {
-                self.retire(message, work);
-                let in_chain = |row: &Row| row.is_in(&message.writer);
-                self.fail_rows(&message.conversation, in_chain, work);
-            }
-        }
-    }
-
-    fn leave_copied_chain(&mut self, message: &OpenedMessage, work: &mut Work) {
-        work.events.push(Event::ProfileCopied {
-            conversation: message.conversation,
-        });
-        self.retire(message, work);
-        // What was never sealed moves to the next chain: the copy may have used its numbers.
-        let unsealed = |row: &Row| row.is_in(&message.writer) && row.wires.is_empty();
-        self.fail_rows(&message.conversation, unsealed, work);
-    }
-
-    fn retire(&mut self, message: &OpenedMessage, work: &mut Work) {
-        let (conversation, chain) = (message.conversation, message.writer);
-        self.commit(
-            work,
-            Change::OwnChainRetired {
-                conversation,
-                chain,
-            },
-        );
-    }
-
-    fn fail_rows(
-        &mut self,
-        conversation: &ConversationId,
-        which: impl Fn(&Row) -> bool,
-        work: &mut Work,
-    ) {
-        let Some(found) = self.conversations.get(conversation) else {
-            return;
-        };
-        let failing: Vec<MessageRef> = self
-            .outbox
-            .iter()
-            .filter(|(_, row)| row.conversation() == Some(*conversation) && which(row))
-            .filter(|(reference, _)| {
-                found.log.get(reference).is_some_and(|entry| {
-                    let is_safe = entry.place().is_some() && found.log.is_shown(reference);
-                    entry.failure.is_none() && !is_safe
-                })
-            })
-            .map(|(reference, _)| *reference)
-            .collect();
-        for reference in failing {
-            self.commit(work, Change::Failed { reference });
-            let reason = crate::error::SendFailure::ChainConflict;
-            let conversation = *conversation;
-            work.events.push(Event::Failed {
-                conversation,
-                reference,
-                reason,
-            });
-        }
-    }
-
-    fn take_inbox(
-        &mut self,
-        envelope: &Envelope,
-        position: Position,
-        now: Timestamp,
-        work: &mut Work,
-    ) {
-        if let Some(Watch::Sent(reference)) = self.lookahead.get(&envelope.one_time_key).copied() {
-            let wire = envelope.wid();
-            if self
-                .outbox
-                .get(&reference)
-                .is_some_and(|row| row.wires.contains(&wire))
-            {
-                self.follow(position, work);
-                let before = self.standing_of_sent();
-                self.see(None, reference, wire, position, work);
-                self.tell_sent(&before, work);
-            }
-            return;
-        }
-        if self.inbox_secrets.is_empty() || self.check_envelope(envelope).is_err() {
-            return;
-        }
-        let height = self.height_of(position);
-        let mut opened = None;
-        for (generation, secret) in self.inbox_secrets.iter().rev() {
-            let mailbox = Mailbox {
-                owner: self.account,
-                generation: *generation,
-            };
-            match inbox::open(envelope, secret, mailbox, &self.chain, height) {
-                Ok(None) => {}
-                Ok(Some(message)) => opened = Some(message),
-                Err(refusal) => work.events.push(Event::Refused { refusal }),
-            }
-            if opened.is_some() {
-                break;
-            }
-        }
-        if let Some(message) = opened {
-            self.accept_inbox(message, now, work);
-        }
-    }
-
-    fn accept_inbox(&mut self, message: InboxMessage, now: Timestamp, work: &mut Work) {
-        if self.inbox.contains_key(&message.reference) {
-            return;
-        }
-        let folder = self.folder(&message.sender);
-        let open = self.inbox.values().filter(|item| !item.is_closed).count();
-        // Contacts get through a full inbox: strangers must not shut them out.
-        if open >= INBOX_MESSAGES_MAX && folder != Folder::Contacts {
-            let refusal = Refusal::TooMany {
-                what: "inbox messages",
-                max: INBOX_MESSAGES_MAX,
-            };
-            work.events.push(Event::Refused { refusal });
-            return;
-        }
-        let reference = message.reference;
-        let event = match &message.content {
-            InboxContent::Invite { capability, .. } => {
-                if let Err(error) = Capability::decode(capability.expose(), &self.chain) {
-                    work.events.push(Event::Refused {
-                        refusal: error.into(),
-                    });
-                    return;
-                }
-                Event::Invited { reference, folder }
-            }
-            InboxContent::ContactRequest { .. } => Event::ContactRequested { reference, folder },
-            InboxContent::Unsupported(_) => Event::UnsupportedInbox { reference },
-        };
-        let plaintext = message.bytes;
-        self.commit(
-            work,
-            Change::InboxOpened {
-                reference,
-                plaintext,
-                received: now,
-            },
-        );
-        work.events.push(event);
-    }
-
-    fn folder(&self, sender: &Sender) -> Folder {
-        let Sender::Account(key) = sender else {
-            return Folder::Requests;
-        };
-        match self
-            .records()
-            .contacts
-            .get(key)
-            .map(|contact| contact.state)
-        {
-            Some(ContactState::Known | ContactState::Verified) => Folder::Contacts,
-            Some(ContactState::Blocked) => Folder::Blocked,
-            None => Folder::Requests,
-        }
-    }
-
     /// Takes a conversation whose root the account derives, once its first message was seen.
     fn adopt_root(&mut self, index: u32, position: Position, work: &mut Work) -> bool {
         let Some(root) = self.probed_roots.get(&index) else {
@@ -666,64 +392,6 @@ impl Messenger {
         };
         let birthday = self.height_of(position);
         self.join_keys(access, birthday, "", work).is_ok()
-    }
-
-    fn standing_of_sent(&self) -> Standing {
-        let sent = |(reference, row): (&MessageRef, &Row)| match &row.payload {
-            Payload::Inbox { sightings, .. } => {
-                Some((*reference, self.delivery_of_sent(sightings)))
-            }
-            Payload::Chain { .. } => None,
-        };
-        self.outbox.iter().filter_map(sent).collect()
-    }
-
-    fn tell_sent(&self, before: &Standing, work: &mut Work) {
-        for (reference, delivery) in self.standing_of_sent() {
-            if before.get(&reference) != Some(&delivery) {
-                work.events.push(Event::Moved {
-                    conversation: None,
-                    reference,
-                    delivery,
-                });
-            }
-        }
-    }
-}
-
-/// Events for the difference between two standings.
-pub(super) fn tell(
-    conversation: ConversationId,
-    before: &Standing,
-    after: &Standing,
-    events: &mut Vec<Event>,
-) {
-    for reference in before
-        .keys()
-        .filter(|reference| !after.contains_key(reference))
-    {
-        events.push(Event::Withdrawn {
-            conversation,
-            reference: *reference,
-        });
-    }
-    for (&reference, &delivery) in after {
-        match before.get(&reference) {
-            None => events.push(Event::Shown {
-                conversation,
-                reference,
-                delivery,
-            }),
-            Some(old) if *old != delivery => {
-                let conversation = Some(conversation);
-                events.push(Event::Moved {
-                    conversation,
-                    reference,
-                    delivery,
-                });
-            }
-            Some(_) => {}
-        }
     }
 }
 

@@ -13,20 +13,16 @@
 //! What authorises an envelope: the session.
 
 use chain::envelope::Auth;
-use chain::record::AccountRecord;
-use chain::{EnvelopeBytes, Height, PublicKey, Timestamp};
+use chain::{EnvelopeBytes, Height, Timestamp};
 use rand_core::CryptoRng;
-use secp256k1::Keypair;
 
 use super::{Messenger, Quiet, Work};
 use crate::change_set::{Change, ChangeSet, OpenedMessage};
 use crate::compose::Unauthorised;
 use crate::content::{Content, Text};
-use crate::delegation::Scope;
 use crate::error::SendError;
 use crate::event::Event;
 use crate::ids::{ConversationId, MessageNumber, MessageRef, RefPrefix};
-use crate::inbox::{InboxContent, InboxDraft, Mailbox, SenderKeys, SignedBy};
 use crate::outbox::{OUTBOX_MAX, Payload, Row};
 use crate::plaintext::{Attention, Plaintext};
 use crate::scalar;
@@ -112,7 +108,7 @@ impl Messenger {
         Ok(self.record_written(conversation, composed, sent, work))
     }
 
-    fn check_outbox(&self) -> Result<(), SendError> {
+    pub(super) fn check_outbox(&self) -> Result<(), SendError> {
         let waiting = self
             .outbox
             .iter()
@@ -239,91 +235,6 @@ impl Messenger {
         }
         self.refresh(&conversation, work);
         reference
-    }
-
-    /// A message to the inbox of the account of `record`. Changes nothing.
-    pub(super) fn draft_to_inbox(
-        &self,
-        record: &AccountRecord,
-        content: &InboxContent,
-        signed_by: SignedBy<'_>,
-        now: Timestamp,
-        rng: &mut impl CryptoRng,
-    ) -> Result<InboxDraft, SendError> {
-        self.check_outbox()?;
-        if !record.is_signed(&self.chain) {
-            return Err(SendError::ForgedRecord);
-        }
-        let mut pair = match signed_by {
-            SignedBy::Account(pair) => *pair,
-            SignedBy::Device => scalar::keypair(&self.device.session),
-            SignedBy::Nobody => scalar::keypair(&scalar::random(rng)),
-        };
-        let sender = self.sender_keys(signed_by, &pair)?;
-        let mailbox = Mailbox {
-            owner: record.key,
-            generation: record.inbox_generation,
-        };
-        let key = record.inbox_key.as_bytes();
-        let draft = InboxDraft::new(mailbox, key, &sender, content, now, &self.chain, rng)?;
-        pair.non_secure_erase();
-        Ok(draft)
-    }
-
-    pub(super) fn record_inbox_written(
-        &mut self,
-        draft: InboxDraft,
-        work: &mut Work,
-    ) -> MessageRef {
-        let reference = draft.reference();
-        let change = Change::InboxWritten {
-            encapsulation: draft.encapsulation,
-            seal_key: draft.seal_key,
-            one_time_secret: draft.one_time_secret,
-            plaintext: draft.plaintext.bytes,
-        };
-        self.commit(work, change);
-        reference
-    }
-
-    fn sender_keys<'a>(
-        &'a self,
-        signed_by: SignedBy<'_>,
-        pair: &'a Keypair,
-    ) -> Result<SenderKeys<'a>, SendError> {
-        let key = PublicKey::from(pair);
-        match signed_by {
-            SignedBy::Account(_) if key == self.account => Ok(SenderKeys {
-                named: key,
-                delegation: None,
-                pair,
-                anonymous: false,
-            }),
-            SignedBy::Account(_) => Err(SendError::NoDelegation),
-            SignedBy::Nobody => Ok(SenderKeys {
-                named: key,
-                delegation: None,
-                pair,
-                anonymous: true,
-            }),
-            SignedBy::Device => {
-                let delegation = self
-                    .device
-                    .delegation
-                    .as_ref()
-                    .ok_or(SendError::NoDelegation)?;
-                delegation
-                    .check_use(Scope::INVITE, None, self.next_height())
-                    .map_err(|_| SendError::NoDelegation)?;
-                let named = self.account;
-                Ok(SenderKeys {
-                    named,
-                    delegation: Some(delegation),
-                    pair,
-                    anonymous: false,
-                })
-            }
-        }
     }
 
     /// Everything that is not in a block yet, oldest message of each chain first, with its next

@@ -16,7 +16,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chain::{Block, Timestamp};
-use network::{Ban, BanSubject, Event, Handle, MessageToken, PeerId, RequestId, ResponseToken};
+use network::{
+    Ban, BanSubject, Event, Handle, MessageToken, PeerId, PublicationId, RequestId, ResponseToken,
+};
 use store::Store;
 use store::peers::{BanRow, PeerRow};
 
@@ -31,6 +33,10 @@ use crate::protocol::{Action, Node, Protocol, QuestionId, Token, Topic, Verdict}
 const JOBS_MAX: usize = 64;
 /// Tokens of messages and questions under way; the network forgets them by itself after a while.
 const TOKENS_MAX: usize = 4_096;
+
+/// Messages of ours that are remembered until the network had its chance to say that they reached
+/// nobody.
+const PUBLICATIONS_MAX: usize = 64;
 
 /// A connected peer as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +64,8 @@ pub(crate) struct Desk {
     peers: BTreeMap<PeerId, (network::Address, network::Direction)>,
     jobs: BTreeMap<u64, Block>,
     next_job: u64,
+    published: BTreeMap<PublicationId, (network::Topic, Vec<u8>)>,
+    unheard: Vec<(network::Topic, Vec<u8>)>,
     fatal: Option<LedgerError>,
 }
 
@@ -80,6 +88,8 @@ impl Desk {
             peers: BTreeMap::new(),
             jobs: BTreeMap::new(),
             next_job: 0,
+            published: BTreeMap::new(),
+            unheard: Vec::new(),
             fatal: None,
         }
     }
@@ -95,6 +105,7 @@ impl Desk {
                 Command::Tick => {
                     let ticked = self.node.tick(self.now());
                     self.noted(ticked);
+                    self.publish_unheard();
                 }
                 Command::Network(event) => self.network_event(event),
                 Command::Work(work) => work(&mut self),
@@ -222,6 +233,14 @@ impl Desk {
                 self.node.peer_offended(&peer.to_string(), Offence::Malformed, now);
                 Ok(())
             }
+            Event::Unpublished { publication, .. } => {
+                // Nobody listened yet, or queues were full: said again at the next tick.
+                let lost = self.published.remove(&publication);
+                if self.unheard.len() < PUBLICATIONS_MAX {
+                    self.unheard.extend(lost);
+                }
+                Ok(())
+            }
             Event::DialFailed { address, reason } => {
                 tracing::debug!(%address, reason, "no connection");
                 Ok(())
@@ -298,8 +317,7 @@ impl Desk {
         }
     }
 
-    fn publish(&self, topic: Topic, bytes: Vec<u8>) {
-        let Some(network) = &self.network else { return };
+    fn publish(&mut self, topic: Topic, bytes: Vec<u8>) {
         if topic == Topic::Block {
             let figures = &self.mailbox.figures;
             Mailbox::count(&figures.announcement_bytes, bytes.len() as u64);
@@ -309,8 +327,28 @@ impl Desk {
             Topic::Transaction => network::Topic::Tx,
             Topic::Envelope => network::Topic::Envelope,
         };
-        if let Err(error) = network.publish(topic, bytes) {
-            tracing::debug!(%error, "a message of ours was not published");
+        self.gossip(topic, bytes);
+    }
+
+    fn publish_unheard(&mut self) {
+        if self.peers.is_empty() {
+            return;
+        }
+        for (topic, bytes) in std::mem::take(&mut self.unheard) {
+            self.gossip(topic, bytes);
+        }
+    }
+
+    fn gossip(&mut self, topic: network::Topic, bytes: Vec<u8>) {
+        let Some(network) = &self.network else { return };
+        match network.publish(topic, bytes.clone()) {
+            Ok(publication) => {
+                if self.published.len() >= PUBLICATIONS_MAX {
+                    self.published.pop_first();
+                }
+                self.published.insert(publication, (topic, bytes));
+            }
+            Err(error) => tracing::debug!(%error, "a message of ours was not published"),
         }
     }
 

@@ -165,7 +165,7 @@ fn a_lost_database_file_is_damage_not_a_fresh_start() {
     let lost = |kind: &str| {
         let mut paths = fs::read_dir(&database)
             .expect("readable")
-            .map(|entry| entry.unwrap().path());
+            .map(|entry| entry.expect("readable").path());
         paths
             .find(|path| path.to_string_lossy().contains(kind))
             .expect("there")
