@@ -62,7 +62,11 @@ impl Session {
         let genesis = node.chain_get_header(by_height).await?;
         let found = chain::ChainId::from(genesis.header.id.0);
         let expected = self.chain_id();
-        if found == expected { Ok(()) } else { Err(SessionError::OtherChain { expected, found }) }
+        if found == expected {
+            Ok(())
+        } else {
+            Err(SessionError::OtherChain { expected, found })
+        }
     }
 
     async fn revert_to_common(&mut self, node: &dyn NodeApi) -> Result<(), SessionError> {
@@ -101,7 +105,9 @@ impl Session {
             if next.get() > end {
                 return Ok(true);
             }
-            let Some(block) = block_at(node, next).await? else { return Ok(false) };
+            let Some(block) = block_at(node, next).await? else {
+                return Ok(false);
+            };
             if tip.is_some_and(|tip| tip.id != block.header.parent) {
                 return Ok(false);
             }
@@ -128,14 +134,17 @@ impl Session {
                 let price = self.price(node, block.header.height, prices).await?;
                 // Accounts that the order created cost one unit more each; only the state knows,
                 // and the next account state corrects it.
-                price.checked_mul(transaction::base_units(tx)).unwrap_or_default()
+                price
+                    .checked_mul(transaction::base_units(tx))
+                    .unwrap_or_default()
             } else {
                 Amount::ZERO
             };
             fees.push(fee);
         }
-        BlockScan::of(block, &fees, self.credits(block))
-            .map_err(|_| SessionError::BadAnswer { what: "a block with an envelope that is none" })
+        BlockScan::of(block, &fees, self.credits(block)).map_err(|_| SessionError::BadAnswer {
+            what: "a block with an envelope that is none",
+        })
     }
 
     fn credits(&self, block: &Block) -> Vec<Credit> {
@@ -143,16 +152,30 @@ impl Session {
         let mut credits = Vec::new();
         if header.payout == account {
             let uncles = block.body.aux.uncles.len() as u64;
-            let tips = block.body.transactions.iter().map(|tx| tx.prefix().tip);
+            let mut tips = block.body.transactions.iter().map(|tx| tx.prefix().tip);
             let amount = tips
-                .fold(Some(reward::miner(header.supply, uncles)), |sum, tip| sum?.checked_add(tip))
+                .try_fold(reward::miner(header.supply, uncles), Amount::checked_add)
                 .unwrap_or_default();
-            credits.push(Credit { account, source: CreditSource::Mining, amount });
+            credits.push(Credit {
+                account,
+                source: CreditSource::Mining,
+                amount,
+            });
         }
-        for uncle in block.body.aux.uncles.iter().filter(|uncle| uncle.payout == account) {
+        for uncle in block
+            .body
+            .aux
+            .uncles
+            .iter()
+            .filter(|uncle| uncle.payout == account)
+        {
             let depth = header.height.get().saturating_sub(uncle.height.get());
             let amount = reward::uncle_miner(header.supply, depth);
-            credits.push(Credit { account, source: CreditSource::Uncle, amount });
+            credits.push(Credit {
+                account,
+                source: CreditSource::Uncle,
+                amount,
+            });
         }
         credits
     }
@@ -187,7 +210,9 @@ impl Session {
     async fn observe(&mut self, node: &dyn NodeApi) -> Result<bool, SessionError> {
         let address = AddressText::from(self.address());
         let account = node.chain_get_account(GetAccount { address }).await?;
-        let Some(tip) = self.ledger.tip() else { return Ok(false) };
+        let Some(tip) = self.ledger.tip() else {
+            return Ok(false);
+        };
         let Hex(block) = account.block;
         if block != tip.id {
             return Ok(false);
@@ -210,11 +235,17 @@ async fn id_at(node: &dyn NodeApi, height: Height) -> Result<Option<BlockId>, Se
 
 async fn block_at(node: &dyn NodeApi, height: Height) -> Result<Option<Block>, SessionError> {
     let asked = GetBlock::new(BlockSelector::Height(height), BlockForm::Raw);
-    let Some(view) = known(node.chain_get_block(asked).await)? else { return Ok(None) };
-    let raw = view.raw.ok_or(SessionError::BadAnswer { what: "a block without its bytes" })?;
+    let Some(view) = known(node.chain_get_block(asked).await)? else {
+        return Ok(None);
+    };
+    let raw = view.raw.ok_or(SessionError::BadAnswer {
+        what: "a block without its bytes",
+    })?;
     let block: Block = raw.decode(Block::BYTES_MAX)?;
     if block.header.height != height {
-        return Err(SessionError::BadAnswer { what: "a block of another height" });
+        return Err(SessionError::BadAnswer {
+            what: "a block of another height",
+        });
     }
     Ok(Some(block))
 }

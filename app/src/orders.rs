@@ -39,14 +39,25 @@ impl Session {
             .account_on(self.network())
             .map_err(|error| rpc::RpcFailure::unknown("bad_address", error.to_string()))?;
         let price_per_kib = node.chain_get_supply().await?.price_per_kib.0;
-        let known = node.chain_get_account(GetAccount { address: AddressText::from(*to) }).await?;
+        let known = node
+            .chain_get_account(GetAccount {
+                address: AddressText::from(*to),
+            })
+            .await?;
         let exists = known.balance.0 > Amount::ZERO || known.nonce > 0;
         let request = TransferRequest {
             from: self.account(),
-            outputs: vec![Output { to: recipient, amount }],
+            outputs: vec![Output {
+                to: recipient,
+                amount,
+            }],
             tip: Amount::ZERO,
             price_per_kib,
-            existing: if exists { BTreeSet::from([recipient]) } else { BTreeSet::new() },
+            existing: if exists {
+                BTreeSet::from([recipient])
+            } else {
+                BTreeSet::new()
+            },
         };
         let plan = self.ledger.plan_transfer(&request)?;
         let (transaction, changes) = self.ledger.build_transfer(&plan, &self.identity, rng)?;
@@ -64,7 +75,9 @@ impl Session {
     /// Where an own transaction stands.
     #[must_use]
     pub fn order_state(&self, id: &TxId) -> Option<OrderState> {
-        self.ledger.order(&OrderId::Transaction(*id)).map(|(_, state)| state)
+        self.ledger
+            .order(&OrderId::Transaction(*id))
+            .map(|(_, state)| state)
     }
 
     /// Sends own transactions that are in no block yet.
@@ -99,7 +112,9 @@ impl Session {
         error: &SessionError,
         rng: &mut impl CryptoRng,
     ) -> Result<(), SessionError> {
-        let SessionError::Node(failure) = error else { return Ok(()) };
+        let SessionError::Node(failure) = error else {
+            return Ok(());
+        };
         let is_final = matches!(
             failure.code,
             ErrorCode::Rejected | ErrorCode::InsufficientFunds | ErrorCode::Undecodable
@@ -114,7 +129,12 @@ impl Session {
 
 async fn submit(node: &dyn NodeApi, transaction: &Transaction) -> Result<(), SessionError> {
     let raw = RawHex::encoding(transaction);
-    let submitted = node.tx_submit(Submit { raw, ack: Some(Acknowledgement::Durable) }).await;
+    let submitted = node
+        .tx_submit(Submit {
+            raw,
+            ack: Some(Acknowledgement::Durable),
+        })
+        .await;
     match submitted {
         Ok(_) => Ok(()),
         Err(failure) if failure.code == ErrorCode::AlreadyInChain => Ok(()),

@@ -42,14 +42,19 @@ impl Profile {
         rng: &mut impl CryptoRng,
     ) -> Result<Self, SessionError> {
         if folder.join(KEYSTORE_FILE).exists() || folder.join(VAULT_FOLDER).exists() {
-            return Err(SessionError::ProfileExists { folder: folder.to_owned() });
+            return Err(SessionError::ProfileExists {
+                folder: folder.to_owned(),
+            });
         }
         let sealed = keystore::seal(&seed.to_bytes()?, password, cost, rng)?;
         store::file::create_private_folder(folder)?;
         let vault = Vault::create(&folder.join(VAULT_FOLDER), kill_points)?;
         // Last: a folder with a keystore is a whole profile.
         write_atomically(&folder.join(KEYSTORE_FILE), &sealed)?;
-        Ok(Self { folder: folder.to_owned(), vault })
+        Ok(Self {
+            folder: folder.to_owned(),
+            vault,
+        })
     }
 
     /// Opens a profile and its keystore.
@@ -60,7 +65,13 @@ impl Profile {
     ) -> Result<(Self, Seed), SessionError> {
         let seed = Self::read_seed(folder, password)?;
         let vault = Vault::open(&folder.join(VAULT_FOLDER), kill_points)?;
-        Ok((Self { folder: folder.to_owned(), vault }, seed))
+        Ok((
+            Self {
+                folder: folder.to_owned(),
+                vault,
+            },
+            seed,
+        ))
     }
 
     /// Replaces the keystore by one under another password.
@@ -80,7 +91,10 @@ impl Profile {
     /// Copies the encrypted keystore to a file that must not exist.
     pub(crate) fn backup(&self, to: &Path) -> Result<(), SessionError> {
         if to.exists() {
-            return Err(StoreError::Exists { path: to.to_owned() }.into());
+            return Err(StoreError::Exists {
+                path: to.to_owned(),
+            }
+            .into());
         }
         let sealed = read_keystore(&self.folder)?;
         write_atomically(to, &sealed)?;
@@ -100,12 +114,16 @@ fn read_keystore(folder: &Path) -> Result<Vec<u8>, SessionError> {
     let file = match std::fs::File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(SessionError::NoProfile { folder: folder.to_owned() });
+            return Err(SessionError::NoProfile {
+                folder: folder.to_owned(),
+            });
         }
         Err(error) => return Err(io(&error).into()),
     };
     let mut sealed = Vec::new();
     let limit = keystore::BYTES_MAX as u64 + 1;
-    file.take(limit).read_to_end(&mut sealed).map_err(|error| io(&error))?;
+    file.take(limit)
+        .read_to_end(&mut sealed)
+        .map_err(|error| io(&error))?;
     Ok(sealed)
 }

@@ -68,10 +68,20 @@ impl Session {
         cost: Cost,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, SessionError> {
-        let seed = Seed { words, passphrase: Zeroizing::new(String::new()), birthday };
+        let seed = Seed {
+            words,
+            passphrase: Zeroizing::new(String::new()),
+            birthday,
+        };
         let kill_points = opening.kill_points.clone();
-        let profile =
-            Profile::create(opening.folder, &seed, opening.password, cost, kill_points, rng)?;
+        let profile = Profile::create(
+            opening.folder,
+            &seed,
+            opening.password,
+            cost,
+            kill_points,
+            rng,
+        )?;
         let network = opening.params.network;
         let identity = KeyTree::new(&seed.words, &seed.passphrase, network, 0)?.account_key(0)?;
         let (mut ledger, mut beginning) =
@@ -82,7 +92,15 @@ impl Session {
         let vault_key = seed.vault_key()?;
         let params = opening.params.clone();
         let unsaved = ChangeSet::default();
-        let mut session = Self { profile, params, ledger, identity, unsaved, seed, vault_key };
+        let mut session = Self {
+            profile,
+            params,
+            ledger,
+            identity,
+            unsaved,
+            seed,
+            vault_key,
+        };
         session.append(&beginning, rng)?;
         Ok(session)
     }
@@ -92,8 +110,11 @@ impl Session {
     /// # Errors
     /// [`SessionError`]: see its variants.
     pub fn open(opening: &Opening<'_>) -> Result<Self, SessionError> {
-        let (profile, seed) =
-            Profile::open(opening.folder, opening.password, opening.kill_points.clone())?;
+        let (profile, seed) = Profile::open(
+            opening.folder,
+            opening.password,
+            opening.kill_points.clone(),
+        )?;
         let network = opening.params.network;
         let identity = KeyTree::new(&seed.words, &seed.passphrase, network, 0)?.account_key(0)?;
         let vault_key = seed.vault_key()?;
@@ -115,7 +136,15 @@ impl Session {
         };
         let params = opening.params.clone();
         let unsaved = ChangeSet::default();
-        Ok(Self { profile, params, ledger, identity, unsaved, seed, vault_key })
+        Ok(Self {
+            profile,
+            params,
+            ledger,
+            identity,
+            unsaved,
+            seed,
+            vault_key,
+        })
     }
 
     /// The account's address.
@@ -230,14 +259,19 @@ impl Session {
             return Ok(());
         }
         let unsaved = std::mem::take(&mut self.unsaved);
-        self.append(&unsaved, rng).inspect_err(|_| self.unsaved = unsaved.clone())?;
+        self.append(&unsaved, rng)
+            .inspect_err(|_| self.unsaved = unsaved.clone())?;
         if self.profile.vault.file_bytes() > VAULT_BYTES_MAX {
             self.compact(rng)?;
         }
         Ok(())
     }
 
-    fn append(&mut self, changes: &ChangeSet, rng: &mut impl CryptoRng) -> Result<(), SessionError> {
+    fn append(
+        &mut self,
+        changes: &ChangeSet,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), SessionError> {
         let record = Record::Wallet(changes.clone()).encode();
         let sequence = self.profile.vault.next_sequence();
         let sealed = self.vault_key.seal(sequence, &record, rng);
@@ -250,7 +284,8 @@ impl Session {
         let sealed: Vec<Vec<u8>> = (first..)
             .zip(self.ledger.snapshot())
             .map(|(sequence, changes)| {
-                self.vault_key.seal(sequence, &Record::Wallet(changes).encode(), rng)
+                self.vault_key
+                    .seal(sequence, &Record::Wallet(changes).encode(), rng)
             })
             .collect();
         self.profile.vault.compact(&sealed)?;

@@ -91,7 +91,10 @@ impl Header {
     pub fn challenge(&self) -> [u8; 32] {
         let bytes = codec::encode(self);
         let before_solution = Self::BYTES.saturating_sub(Self::SOLUTION_BYTES);
-        derive(context::POW_CHALLENGE, &[bytes.get(..before_solution).unwrap_or_default()])
+        derive(
+            context::POW_CHALLENGE,
+            &[bytes.get(..before_solution).unwrap_or_default()],
+        )
     }
 
     /// The proof-of-work hash, read as a 256-bit big-endian number.
@@ -131,8 +134,16 @@ impl Aux {
                 .iter()
                 .map(|uncle| item(0, codec::encode(uncle)))
                 .chain(self.votes.iter().map(|vote| item(1, codec::encode(vote))))
-                .chain(self.finality.iter().map(|group| item(2, codec::encode(group))))
-                .chain(self.evidence.iter().map(|proof| item(3, codec::encode(proof)))),
+                .chain(
+                    self.finality
+                        .iter()
+                        .map(|group| item(2, codec::encode(group))),
+                )
+                .chain(
+                    self.evidence
+                        .iter()
+                        .map(|proof| item(3, codec::encode(proof))),
+                ),
         )
     }
 }
@@ -158,7 +169,10 @@ impl Body {
     /// Merkle root over the transactions' bytes.
     #[must_use]
     pub fn tx_root(&self) -> Hash32 {
-        let leaves = self.transactions.iter().map(|tx| merkle::leaf(&[&codec::encode(tx)]));
+        let leaves = self
+            .transactions
+            .iter()
+            .map(|tx| merkle::leaf(&[&codec::encode(tx)]));
         merkle::root(leaves)
     }
 
@@ -216,7 +230,10 @@ mod tests {
 
     #[test]
     fn the_nonce_stands_at_its_offset() {
-        let bytes = codec::encode(&Header { nonce: u64::MAX, ..Header::default() });
+        let bytes = codec::encode(&Header {
+            nonce: u64::MAX,
+            ..Header::default()
+        });
         let field = Header::NONCE_OFFSET..Header::NONCE_OFFSET + 8;
         assert!(bytes[field].iter().all(|byte| *byte == 0xff));
     }
@@ -224,7 +241,10 @@ mod tests {
     #[test]
     fn the_challenge_covers_all_but_the_solution() {
         let header = Header::default();
-        let solved = Header { solution: [1; 16], ..header };
+        let solved = Header {
+            solution: [1; 16],
+            ..header
+        };
         assert_eq!(header.challenge(), solved.challenge());
         assert_ne!(header.pow_hash(), solved.pow_hash());
         let searched = Header { extra: 1, ..header };
@@ -233,7 +253,10 @@ mod tests {
 
     #[test]
     fn the_lists_of_the_aux_section_do_not_share_leaves() {
-        let uncles = Aux { uncles: vec![Header::default()], ..Aux::default() };
+        let uncles = Aux {
+            uncles: vec![Header::default()],
+            ..Aux::default()
+        };
         assert_ne!(uncles.root(), Aux::default().root());
     }
 }

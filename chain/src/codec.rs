@@ -29,8 +29,7 @@ use crate::error::CodecError;
 pub const ALLOCATION_BYTES_MAX: usize = 16 << 10;
 
 /// The format: see the module head.
-pub type Format =
-    Configuration<true, ALLOCATION_BYTES_MAX, BincodeLen, LittleEndian, FixInt, u8>;
+pub type Format = Configuration<true, ALLOCATION_BYTES_MAX, BincodeLen, LittleEndian, FixInt, u8>;
 
 /// Schema of a `Vec<T>` whose elements may take at most `BYTES` of memory:
 /// `#[wincode(with = "List<Header, 4096>")]`.
@@ -67,10 +66,14 @@ pub fn encoded_len<T: Encode + ?Sized>(value: &T) -> usize {
 /// [`CodecError::TooLong`] before anything is read; [`CodecError::Malformed`] for everything else.
 pub fn decode<T: Decode>(bytes: &[u8], bytes_max: usize) -> Result<T, CodecError> {
     if bytes.len() > bytes_max {
-        return Err(CodecError::TooLong { found: bytes.len(), max: bytes_max });
+        return Err(CodecError::TooLong {
+            found: bytes.len(),
+            max: bytes_max,
+        });
     }
-    config::deserialize_exact(bytes, Format::new())
-        .map_err(|error| CodecError::Malformed { reason: error.to_string() })
+    config::deserialize_exact(bytes, Format::new()).map_err(|error| CodecError::Malformed {
+        reason: error.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -108,7 +111,10 @@ mod tests {
     #[test]
     fn trailing_missing_and_unknown_bytes_are_refused() {
         for bytes in [&[0u8, 0][..], &[3, 1, 2], &[1], &[]] {
-            assert!(matches!(decode::<Shape>(bytes, 64), Err(CodecError::Malformed { .. })));
+            assert!(matches!(
+                decode::<Shape>(bytes, 64),
+                Err(CodecError::Malformed { .. })
+            ));
         }
         assert!(decode::<bool>(&[2], 1).is_err());
         assert!(decode::<Option<u8>>(&[2, 0], 2).is_err());
@@ -116,7 +122,9 @@ mod tests {
 
     #[test]
     fn a_list_cannot_claim_more_memory_than_its_limit() {
-        let page = Page { numbers: vec![1; 8] };
+        let page = Page {
+            numbers: vec![1; 8],
+        };
         assert_eq!(decode::<Page>(&encode(&page), 1024), Ok(page));
         let mut long = 9u64.to_le_bytes().to_vec();
         long.extend([0; 72]);

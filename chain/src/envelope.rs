@@ -100,13 +100,19 @@ impl SizeClass {
     /// Class number 0..=8.
     #[must_use]
     pub const fn new(class: u8) -> Option<Self> {
-        if class <= Self::LARGEST.0 { Some(Self(class)) } else { None }
+        if class <= Self::LARGEST.0 {
+            Some(Self(class))
+        } else {
+            None
+        }
     }
 
     /// The smallest class that holds `len` bytes.
     #[must_use]
     pub fn holding(len: usize) -> Option<Self> {
-        (0..=Self::LARGEST.0).map(Self).find(|class| len <= class.plaintext_len())
+        (0..=Self::LARGEST.0)
+            .map(Self)
+            .find(|class| len <= class.plaintext_len())
     }
 
     /// Class number.
@@ -183,8 +189,12 @@ impl ClearPayment {
         keypair: &Keypair,
         aux_randomness: &[u8; 32],
     ) -> Self {
-        let mut payment =
-            Self { payer: PublicKey::from(keypair), nonce, burn, signature: Signature::default() };
+        let mut payment = Self {
+            payer: PublicKey::from(keypair),
+            nonce,
+            burn,
+            signature: Signature::default(),
+        };
         let body = payment.signed_bytes(core);
         payment.signature = signature::sign(tag::CLEAR, chain, &[&body], keypair, aux_randomness);
         payment
@@ -309,10 +319,14 @@ impl Envelope {
         let shortest = Self::HEADER_BYTES
             .saturating_add(Self::body_len(EnvelopeKind::Message, SizeClass::SMALLEST))
             .saturating_add(Signature::BYTES);
-        let too_short = EnvelopeError::Length { found: bytes.len(), expected: shortest };
+        let too_short = EnvelopeError::Length {
+            found: bytes.len(),
+            expected: shortest,
+        };
         let (header, rest) = bytes.split_first_chunk::<60>().ok_or(too_short)?;
-        let (&[version, kind, class, auth], header) =
-            header.split_first_chunk::<4>().ok_or(EnvelopeError::Version { found: 0 })?;
+        let (&[version, kind, class, auth], header) = header
+            .split_first_chunk::<4>()
+            .ok_or(EnvelopeError::Version { found: 0 })?;
         if version != Self::VERSION {
             return Err(EnvelopeError::Version { found: version });
         }
@@ -324,7 +338,10 @@ impl Envelope {
             .saturating_add(body_len)
             .saturating_add(auth_len)
             .saturating_add(Signature::BYTES);
-        let wrong_length = EnvelopeError::Length { found: bytes.len(), expected };
+        let wrong_length = EnvelopeError::Length {
+            found: bytes.len(),
+            expected,
+        };
         if bytes.len() != expected {
             return Err(wrong_length);
         }
@@ -414,7 +431,13 @@ impl Envelope {
     #[must_use]
     pub fn is_signed(&self, chain: &ChainId) -> bool {
         let body = self.signed_bytes();
-        signature::verify(tag::ENVELOPE, chain, &[&body], &self.one_time_key, &self.signature)
+        signature::verify(
+            tag::ENVELOPE,
+            chain,
+            &[&body],
+            &self.one_time_key,
+            &self.signature,
+        )
     }
 
     fn signed_bytes(&self) -> Vec<u8> {

@@ -81,7 +81,10 @@ mod tests {
     fn sizes_are_the_specified_ones() {
         assert_eq!(encoded_len(&FinalityVote::default()), 4 + 4 + 32 + 4 + 64);
         let signatures = vec![FinalitySignature::default(); 3];
-        let group = FinalityGroup { target: CheckpointNumber::new(1), signatures };
+        let group = FinalityGroup {
+            target: CheckpointNumber::new(1),
+            signatures,
+        };
         assert_eq!(encoded_len(&group), 4 + 8 + 3 * 68);
     }
 
@@ -89,11 +92,17 @@ mod tests {
     fn a_finality_vote_is_bound_to_its_link() {
         let keypair = Keypair::from_secret_bytes([5; 32]).expect("a valid secret");
         let (key, chain) = (PublicKey::from(&keypair), ChainId::default());
-        let mut vote = FinalityVote { target: CheckpointNumber::new(4), ..Default::default() };
+        let mut vote = FinalityVote {
+            target: CheckpointNumber::new(4),
+            ..Default::default()
+        };
         let body = vote.signed_bytes();
         vote.signature = signature::sign(tag::FINALITY, &chain, &[&body], &keypair, &[0; 32]);
         assert!(vote.is_signed_by(&key, &chain));
-        let moved = FinalityVote { source: CheckpointNumber::new(1), ..vote };
+        let moved = FinalityVote {
+            source: CheckpointNumber::new(1),
+            ..vote
+        };
         assert!(!moved.is_signed_by(&key, &chain));
     }
 }

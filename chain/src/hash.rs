@@ -167,7 +167,10 @@ mod tests {
         let block = derive(context::BLOCK_ID, &[b"x"]);
         assert_ne!(block, derive(context::TX_ID, &[b"x"]));
         assert_eq!(block, ::blake3::derive_key("x3c/id", b"x"));
-        assert_eq!(derive(context::BLOCK_ID, &[b"a", b"b"]), derive(context::BLOCK_ID, &[b"ab"]));
+        assert_eq!(
+            derive(context::BLOCK_ID, &[b"a", b"b"]),
+            derive(context::BLOCK_ID, &[b"ab"])
+        );
     }
 
     #[test]

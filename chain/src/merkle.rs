@@ -35,11 +35,17 @@ pub fn root(leaves: impl IntoIterator<Item = Hash32>) -> Hash32 {
             .collect();
     }
     let top = level.first().copied().unwrap_or_default();
-    Hash32::from_bytes(derive(context::MERKLE_ROOT, &[&count.to_le_bytes(), top.as_bytes()]))
+    Hash32::from_bytes(derive(
+        context::MERKLE_ROOT,
+        &[&count.to_le_bytes(), top.as_bytes()],
+    ))
 }
 
 fn node(left: &Hash32, right: &Hash32) -> Hash32 {
-    Hash32::from_bytes(derive(context::MERKLE_NODE, &[left.as_bytes(), right.as_bytes()]))
+    Hash32::from_bytes(derive(
+        context::MERKLE_NODE,
+        &[left.as_bytes(), right.as_bytes()],
+    ))
 }
 
 #[cfg(test)]

@@ -64,6 +64,9 @@ impl FromStr for Network {
     type Err = UnknownNetwork;
 
     fn from_str(text: &str) -> Result<Self, UnknownNetwork> {
-        Self::ALL.into_iter().find(|network| network.name() == text).ok_or(UnknownNetwork)
+        Self::ALL
+            .into_iter()
+            .find(|network| network.name() == text)
+            .ok_or(UnknownNetwork)
     }
 }

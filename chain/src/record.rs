@@ -71,8 +71,13 @@ impl AccountRecord {
     #[must_use]
     pub fn signed(mut self, chain: &ChainId, keypair: &Keypair, aux_randomness: &[u8; 32]) -> Self {
         let body = self.signed_bytes();
-        self.signature =
-            signature::sign(tag::ACCOUNT_RECORD, chain, &[&body], keypair, aux_randomness);
+        self.signature = signature::sign(
+            tag::ACCOUNT_RECORD,
+            chain,
+            &[&body],
+            keypair,
+            aux_randomness,
+        );
         self
     }
 
@@ -80,7 +85,13 @@ impl AccountRecord {
     #[must_use]
     pub fn is_signed(&self, chain: &ChainId) -> bool {
         let body = self.signed_bytes();
-        signature::verify(tag::ACCOUNT_RECORD, chain, &[&body], &self.key, &self.signature)
+        signature::verify(
+            tag::ACCOUNT_RECORD,
+            chain,
+            &[&body],
+            &self.key,
+            &self.signature,
+        )
     }
 
     /// What the next record's `previous` must hold.
@@ -151,7 +162,10 @@ mod tests {
         let signed = record(&keypair).signed(&chain, &keypair, &[0; 32]);
         assert!(signed.is_signed(&chain));
         assert!(!signed.is_signed(&ChainId::from_bytes([1; 32])));
-        let changed = AccountRecord { inbox_generation: 2, ..signed.clone() };
+        let changed = AccountRecord {
+            inbox_generation: 2,
+            ..signed.clone()
+        };
         assert!(!changed.is_signed(&chain));
         assert_ne!(signed.link(), changed.link());
     }

@@ -40,9 +40,7 @@ pub mod tag {
 }
 
 /// An x-only public key as it stands on the wire; validity is checked when it is used.
-#[derive(
-    Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, SchemaRead, SchemaWrite,
-)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, SchemaRead, SchemaWrite)]
 #[repr(transparent)]
 pub struct PublicKey([u8; 32]);
 
@@ -156,7 +154,12 @@ pub fn verify(
         return false;
     };
     let digest = message(tag, chain, body);
-    schnorr::verify(&schnorr::Signature::from_byte_array(signature.0), &digest, &key).is_ok()
+    schnorr::verify(
+        &schnorr::Signature::from_byte_array(signature.0),
+        &digest,
+        &key,
+    )
+    .is_ok()
 }
 
 #[cfg(test)]
@@ -177,7 +180,13 @@ mod tests {
         assert!(!verify(tag::FINALITY, &chain, &[b"ab"], &key, &signature));
         assert!(!verify(tag::VOTE, &other, &[b"ab"], &key, &signature));
         assert!(!verify(tag::VOTE, &chain, &[b"ac"], &key, &signature));
-        assert!(!verify(tag::VOTE, &chain, &[b"ab"], &PublicKey::from(&keypair(6)), &signature));
+        assert!(!verify(
+            tag::VOTE,
+            &chain,
+            &[b"ab"],
+            &PublicKey::from(&keypair(6)),
+            &signature
+        ));
     }
 
     #[test]

@@ -148,10 +148,12 @@ impl Transaction {
         keypair: &Keypair,
         aux_randomness: &[u8; 32],
     ) -> Self {
-        let mut transaction = Self { version: Self::VERSION, order };
+        let mut transaction = Self {
+            version: Self::VERSION,
+            order,
+        };
         let body = transaction.signed_bytes();
-        let signature =
-            signature::sign(tag::TRANSACTION, chain, &[&body], keypair, aux_randomness);
+        let signature = signature::sign(tag::TRANSACTION, chain, &[&body], keypair, aux_randomness);
         match &mut transaction.order {
             Order::Transfer(order) => order.signature = signature,
             Order::AccountRecord(order) => order.signature = signature,
@@ -163,7 +165,13 @@ impl Transaction {
     #[must_use]
     pub fn is_signed(&self, chain: &ChainId) -> bool {
         let body = self.signed_bytes();
-        signature::verify(tag::TRANSACTION, chain, &[&body], &self.prefix().sender, self.signature())
+        signature::verify(
+            tag::TRANSACTION,
+            chain,
+            &[&body],
+            &self.prefix().sender,
+            self.signature(),
+        )
     }
 
     /// What all kinds have in common.
@@ -211,14 +219,22 @@ impl Transaction {
     /// Nothing for orders that cannot carry a stamp.
     #[must_use]
     pub fn stamp_commitment(&self) -> Option<[u8; 32]> {
-        let Order::AccountRecord(Signed { body: RecordUpdate { stamp: Some(_), .. }, .. }) =
-            &self.order
+        let Order::AccountRecord(Signed {
+            body: RecordUpdate { stamp: Some(_), .. },
+            ..
+        }) = &self.order
         else {
             return None;
         };
         let bytes = codec::encode(self);
-        let before_effort = bytes.len().checked_sub(Stamp::BYTES)?.checked_sub(Signature::BYTES)?;
-        Some(derive(context::RECORD_STAMP, &[bytes.get(..before_effort)?]))
+        let before_effort = bytes
+            .len()
+            .checked_sub(Stamp::BYTES)?
+            .checked_sub(Signature::BYTES)?;
+        Some(derive(
+            context::RECORD_STAMP,
+            &[bytes.get(..before_effort)?],
+        ))
     }
 
     fn signed_bytes(&self) -> Vec<u8> {
@@ -238,14 +254,32 @@ mod tests {
     }
 
     fn prefix() -> Prefix {
-        Prefix { sender: PublicKey::from(&keypair()), nonce: 3, ..Prefix::default() }
+        Prefix {
+            sender: PublicKey::from(&keypair()),
+            nonce: 3,
+            ..Prefix::default()
+        }
     }
 
     fn transfer() -> Transaction {
-        let output = Output { to: AccountId::from_bytes([1; 20]), amount: Amount::from_base(9) };
-        let body = Transfer { outputs: vec![output] };
-        let order = Signed { prefix: prefix(), body, signature: Signature::default() };
-        Transaction::signed(Order::Transfer(order), &ChainId::default(), &keypair(), &[0; 32])
+        let output = Output {
+            to: AccountId::from_bytes([1; 20]),
+            amount: Amount::from_base(9),
+        };
+        let body = Transfer {
+            outputs: vec![output],
+        };
+        let order = Signed {
+            prefix: prefix(),
+            body,
+            signature: Signature::default(),
+        };
+        Transaction::signed(
+            Order::Transfer(order),
+            &ChainId::default(),
+            &keypair(),
+            &[0; 32],
+        )
     }
 
     fn update(stamp: Option<Stamp>) -> Transaction {
@@ -262,8 +296,17 @@ mod tests {
             signature: Signature::default(),
         };
         let body = RecordUpdate { record, stamp };
-        let order = Signed { prefix: prefix(), body, signature: Signature::default() };
-        Transaction::signed(Order::AccountRecord(order), &ChainId::default(), &keypair(), &[0; 32])
+        let order = Signed {
+            prefix: prefix(),
+            body,
+            signature: Signature::default(),
+        };
+        Transaction::signed(
+            Order::AccountRecord(order),
+            &ChainId::default(),
+            &keypair(),
+            &[0; 32],
+        )
     }
 
     #[test]
@@ -275,7 +318,10 @@ mod tests {
         assert_eq!(bytes[34..42], 3u64.to_le_bytes());
         assert_eq!(codec::encode(&update(None))[..2], [1, 8]);
         assert_eq!(codec::encode(&update(None)).len(), 58 + 1383 + 1 + 64);
-        assert_eq!(codec::encode(&update(Some(Stamp::default()))).len(), 58 + 1383 + 41 + 64);
+        assert_eq!(
+            codec::encode(&update(Some(Stamp::default()))).len(),
+            58 + 1383 + 41 + 64
+        );
     }
 
     #[test]
@@ -306,7 +352,11 @@ mod tests {
     #[test]
     fn a_stamp_commits_to_everything_before_its_effort() {
         let stamped = update(Some(Stamp::default()));
-        let solved = update(Some(Stamp { effort: 9, solution: [1; 16], ..Stamp::default() }));
+        let solved = update(Some(Stamp {
+            effort: 9,
+            solution: [1; 16],
+            ..Stamp::default()
+        }));
         assert_eq!(stamped.stamp_commitment(), solved.stamp_commitment());
         assert_ne!(stamped.id(), solved.id());
         assert_eq!(update(None).stamp_commitment(), None);

@@ -156,7 +156,10 @@ impl Amount {
 /// Decimal X3C with as many digits as needed: `1.5`, `0.00000001`, `3`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (coins, rest) = match (self.0.checked_div(Self::COIN), self.0.checked_rem(Self::COIN)) {
+        let (coins, rest) = match (
+            self.0.checked_div(Self::COIN),
+            self.0.checked_rem(Self::COIN),
+        ) {
             (Some(coins), Some(rest)) => (coins, rest),
             _ => return Err(fmt::Error),
         };
@@ -186,8 +189,14 @@ impl std::str::FromStr for Amount {
         if !digits_only(coins) || !digits_only(decimals) {
             return Err(AmountParseError);
         }
-        let whole = coins.parse().ok().and_then(Self::from_x3c).ok_or(AmountParseError)?;
-        let rest: u64 = format!("{decimals:0<8}").parse().map_err(|_| AmountParseError)?;
+        let whole = coins
+            .parse()
+            .ok()
+            .and_then(Self::from_x3c)
+            .ok_or(AmountParseError)?;
+        let rest: u64 = format!("{decimals:0<8}")
+            .parse()
+            .map_err(|_| AmountParseError)?;
         whole.checked_add(Self(rest)).ok_or(AmountParseError)
     }
 }
@@ -207,14 +216,27 @@ mod tests {
 
     #[test]
     fn amounts_are_written_and_read_as_decimals() {
-        for (text, base_units) in
-            [("0", 0), ("1.5", 150_000_000), ("0.00000001", 1), ("100000000", 10_000_000_000_000_000)]
-        {
+        for (text, base_units) in [
+            ("0", 0),
+            ("1.5", 150_000_000),
+            ("0.00000001", 1),
+            ("100000000", 10_000_000_000_000_000),
+        ] {
             let amount: Amount = text.parse().expect("a valid amount");
             assert_eq!(amount.base_units(), base_units);
             assert_eq!(amount.to_string(), text);
         }
-        for text in ["", ".5", "1.", "-1", "+1", "1e3", "1.123456789", "100000000.00000001", "1,5"] {
+        for text in [
+            "",
+            ".5",
+            "1.",
+            "-1",
+            "+1",
+            "1e3",
+            "1.123456789",
+            "100000000.00000001",
+            "1,5",
+        ] {
             assert_eq!(text.parse::<Amount>(), Err(AmountParseError), "{text}");
         }
     }

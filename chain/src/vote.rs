@@ -75,11 +75,34 @@ mod tests {
         let (height, block, bond) = (Height::new(9), BlockId::default(), BondId::new(2));
         let body = Vote::signed_bytes(height, &block, bond);
         let signature = signature::sign(tag::VOTE, &chain, &[&body], &keypair, &[0; 32]);
-        let vote = Vote { height, block, bond, signature };
+        let vote = Vote {
+            height,
+            block,
+            bond,
+            signature,
+        };
         assert!(vote.is_signed_by(&key, &chain));
-        assert!(!Vote { height: Height::new(10), ..vote }.is_signed_by(&key, &chain));
-        assert!(!Vote { bond: BondId::new(3), ..vote }.is_signed_by(&key, &chain));
+        assert!(
+            !Vote {
+                height: Height::new(10),
+                ..vote
+            }
+            .is_signed_by(&key, &chain)
+        );
+        assert!(
+            !Vote {
+                bond: BondId::new(3),
+                ..vote
+            }
+            .is_signed_by(&key, &chain)
+        );
         let other = BlockId::from_bytes([1; 32]);
-        assert!(!Vote { block: other, ..vote }.is_signed_by(&key, &chain));
+        assert!(
+            !Vote {
+                block: other,
+                ..vote
+            }
+            .is_signed_by(&key, &chain)
+        );
     }
 }

@@ -51,11 +51,17 @@ pub(crate) fn client(shared: &SharedArgs, access: &NodeAccess) -> Result<Arc<Nod
     let node_folder = match &access.node_datadir {
         Some(folder) => folder.clone(),
         None => {
-            let anywhere = SharedArgs { datadir: None, ..shared.clone() };
+            let anywhere = SharedArgs {
+                datadir: None,
+                ..shared.clone()
+            };
             folder(&anywhere, "node")?
         }
     };
-    let cookie = access.rpc_cookie.clone().unwrap_or_else(|| node_folder.join(COOKIE_FILE));
+    let cookie = access
+        .rpc_cookie
+        .clone()
+        .unwrap_or_else(|| node_folder.join(COOKIE_FILE));
     let url = access
         .rpc
         .clone()

@@ -110,15 +110,20 @@ impl NodeSettings {
         let mut sources = config::Config::builder()
             .add_source(config::File::from_str(&defaults, config::FileFormat::Toml));
         let in_folder = folder.join(FILE_NAME);
-        let named = args.config.clone().or_else(|| in_folder.exists().then_some(in_folder));
+        let named = args
+            .config
+            .clone()
+            .or_else(|| in_folder.exists().then_some(in_folder));
         if let Some(file) = named {
             sources = sources.add_source(
-                config::File::from(file).format(config::FileFormat::Toml).required(true),
+                config::File::from(file)
+                    .format(config::FileFormat::Toml)
+                    .required(true),
             );
         }
         let environment = std::env::vars()
             .filter(|(name, _)| name != KILL_AT_VARIABLE)
-            .collect::<std::collections::HashMap<_, _>>();
+            .collect::<config::Map<_, _>>();
         let settings: Self = sources
             .add_source(
                 config::Environment::with_prefix(ENVIRONMENT_PREFIX)
@@ -181,7 +186,11 @@ pub(crate) fn folder(shared: &SharedArgs, kind: &str) -> Result<PathBuf> {
         return Ok(folder.clone());
     }
     let places = directories::ProjectDirs::from("", "", "ChainChat").ok_or_else(|| {
-        Failure::error(Exit::Usage, "no_home", "no home folder is known; name one with --datadir")
+        Failure::error(
+            Exit::Usage,
+            "no_home",
+            "no home folder is known; name one with --datadir",
+        )
     })?;
     Ok(places.data_dir().join(shared.network.name()).join(kind))
 }
@@ -204,12 +213,24 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = "rpc_listen = \"127.0.0.1:1\"\nthreads = 3\n";
         std::fs::write(folder.path().join(FILE_NAME), file).expect("written");
-        let (shared, args) =
-            parse(&["chainchat", "node", "--network", "dev", "--rpc-listen", "127.0.0.1:0"]);
+        let (shared, args) = parse(&[
+            "chainchat",
+            "node",
+            "--network",
+            "dev",
+            "--rpc-listen",
+            "127.0.0.1:0",
+        ]);
         let settings = NodeSettings::load(&shared, &args, folder.path()).expect("loads");
-        assert_eq!(settings.rpc_listen, "127.0.0.1:0".parse().expect("an address"));
+        assert_eq!(
+            settings.rpc_listen,
+            "127.0.0.1:0".parse().expect("an address")
+        );
         assert_eq!(settings.threads, 3);
-        assert_eq!(settings.p2p_listen, NodeSettings::for_network(Network::Dev).p2p_listen);
+        assert_eq!(
+            settings.p2p_listen,
+            NodeSettings::for_network(Network::Dev).p2p_listen
+        );
     }
 
     #[test]

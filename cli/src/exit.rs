@@ -52,8 +52,16 @@ pub(crate) struct Failure {
 
 impl Failure {
     /// A failure as an `anyhow` error.
-    pub(crate) fn error(exit: Exit, reason: &'static str, detail: impl Into<String>) -> anyhow::Error {
-        anyhow::Error::new(Self { exit, reason, detail: detail.into() })
+    pub(crate) fn error(
+        exit: Exit,
+        reason: &'static str,
+        detail: impl Into<String>,
+    ) -> anyhow::Error {
+        anyhow::Error::new(Self {
+            exit,
+            reason,
+            detail: detail.into(),
+        })
     }
 }
 

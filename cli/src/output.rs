@@ -45,7 +45,12 @@ pub(crate) fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
 fn explain(error: &anyhow::Error) -> (Exit, i32, String, String) {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         let code = i32::from(failure.exit.code());
-        return (failure.exit, code, failure.reason.to_owned(), failure.detail.clone());
+        return (
+            failure.exit,
+            code,
+            failure.reason.to_owned(),
+            failure.detail.clone(),
+        );
     }
     let rpc = error.downcast_ref::<rpc::RpcFailure>().or_else(|| {
         match error.downcast_ref::<SessionError>() {
@@ -54,8 +59,17 @@ fn explain(error: &anyhow::Error) -> (Exit, i32, String, String) {
         }
     });
     if let Some(failure) = rpc {
-        let exit = if failure.is_unreachable() { Exit::NoNode } else { Exit::Rpc };
-        return (exit, failure.code.number(), failure.reason.to_string(), failure.detail.clone());
+        let exit = if failure.is_unreachable() {
+            Exit::NoNode
+        } else {
+            Exit::Rpc
+        };
+        return (
+            exit,
+            failure.code.number(),
+            failure.reason.to_string(),
+            failure.detail.clone(),
+        );
     }
     let (exit, reason) = match error.downcast_ref::<SessionError>() {
         Some(SessionError::Keystore(_)) => (Exit::Folder, "keystore"),
@@ -69,12 +83,19 @@ fn explain(error: &anyhow::Error) -> (Exit, i32, String, String) {
         Some(SessionError::Plan(_)) => (Exit::Failed, "cannot_pay"),
         _ => (Exit::Failed, "failed"),
     };
-    (exit, i32::from(exit.code()), reason.to_owned(), format!("{error:#}"))
+    (
+        exit,
+        i32::from(exit.code()),
+        reason.to_owned(),
+        format!("{error:#}"),
+    )
 }
 
 /// `text` without control characters but line feeds: peers and nodes must not steer a terminal.
 fn printable(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control() || *character == '\n').collect()
+    text.chars()
+        .filter(|character| !character.is_control() || *character == '\n')
+        .collect()
 }
 
 #[cfg(test)]
@@ -94,7 +115,9 @@ mod tests {
         let rejected = rpc::RpcFailure::rejected("conflict", "no");
         let (exit, code, reason, _) = explain(&SessionError::Node(rejected).into());
         assert_eq!((exit, code, reason.as_str()), (Exit::Rpc, -26, "conflict"));
-        let missing = SessionError::NoProfile { folder: "here".into() };
+        let missing = SessionError::NoProfile {
+            folder: "here".into(),
+        };
         assert_eq!(explain(&missing.into()).0.code(), 3);
         let usage = Failure::error(Exit::Usage, "bad", "no");
         assert_eq!(explain(&usage).0.code(), 2);

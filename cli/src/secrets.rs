@@ -35,7 +35,11 @@ pub(crate) fn password(file: Option<&Path>, prompt: &str) -> Result<Zeroizing<St
 pub(crate) fn new_password(file: Option<&Path>) -> Result<Zeroizing<String>> {
     let password = password(file, "New password")?;
     if file.is_none() && *password != *self::password(None, "Again")? {
-        return Err(Failure::error(Exit::Usage, "passwords_differ", "the two passwords differ"));
+        return Err(Failure::error(
+            Exit::Usage,
+            "passwords_differ",
+            "the two passwords differ",
+        ));
     }
     if password.is_empty() {
         return Err(Failure::error(
@@ -50,7 +54,9 @@ pub(crate) fn new_password(file: Option<&Path>) -> Result<Zeroizing<String>> {
 /// The whole text of `file` (`-` is standard input).
 pub(crate) fn text(file: &Path) -> Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
-    reader(file)?.take(SECRET_BYTES_MAX).read_to_string(&mut text)?;
+    reader(file)?
+        .take(SECRET_BYTES_MAX)
+        .read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -81,6 +87,9 @@ mod tests {
         std::fs::write(&file, "correct horse \r\nsecond line\n").expect("written");
         assert_eq!(*password(Some(&file), "").expect("read"), "correct horse ");
         std::fs::write(&file, "\n").expect("written");
-        assert!(new_password(Some(&file)).is_err(), "an empty password is refused");
+        assert!(
+            new_password(Some(&file)).is_err(),
+            "an empty password is refused"
+        );
     }
 }

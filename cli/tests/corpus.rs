@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use doors::DOORS;
 // What `doors` finds one module above itself.
+#[allow(clippy::single_component_path_imports)]
 use node;
 
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {

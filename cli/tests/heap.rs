@@ -18,6 +18,7 @@ use std::path::Path;
 
 use doors::DOORS;
 // What `doors` finds one module above itself.
+#[allow(clippy::single_component_path_imports)]
 use node;
 use peak_alloc::PeakAlloc;
 

@@ -13,7 +13,10 @@ pub(crate) fn params() -> Params {
     Params {
         network: Network::Dev,
         pow: Pow::EquiX,
-        retarget: Retarget::Asert { solution_ms: 1_000, half_life_ms: 60_000 },
+        retarget: Retarget::Asert {
+            solution_ms: 1_000,
+            half_life_ms: 60_000,
+        },
         // 2^256 / 197: one solution in 1 s at 197 solutions/s, one CPU thread.
         target_start: CompactTarget::new(0x2001_4cab),
         target_max: CompactTarget::new(0x2004_0000),

@@ -14,7 +14,10 @@ pub(crate) fn params() -> Params {
         network: Network::Main,
         pow: Pow::EquiX,
         // 2 s: the shortest interval at which fewer than 10 % of solutions become uncles.
-        retarget: Retarget::Asert { solution_ms: 2_000, half_life_ms: 300_000 },
+        retarget: Retarget::Asert {
+            solution_ms: 2_000,
+            half_life_ms: 300_000,
+        },
         // 2^256 / 3152: one solution in 2 s at 1,576 solutions/s, about eight CPU threads.
         target_start: CompactTarget::new(0x1f14_cab8),
         // 2^250.

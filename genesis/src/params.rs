@@ -9,8 +9,8 @@
 //! # Not here
 //! The values: `main.rs`, `test.rs`, `dev.rs`, `regtest.rs`.
 
-use chain::{Amount, Block, BlockId, Body, ChainId, Header, Height, Network, Timestamp};
 use chain::units::{CompactTarget, RateEpoch};
+use chain::{Amount, Block, BlockId, Body, ChainId, Header, Height, Network, Timestamp};
 
 use crate::law;
 
@@ -144,7 +144,10 @@ impl Params {
     /// The rate epoch that `height` lies in; saturates after 4 billion epochs.
     #[must_use]
     pub fn rate_epoch(&self, height: Height) -> RateEpoch {
-        let epoch = height.get().checked_div(self.rate_epoch_blocks).unwrap_or_default();
+        let epoch = height
+            .get()
+            .checked_div(self.rate_epoch_blocks)
+            .unwrap_or_default();
         RateEpoch::new(u32::try_from(epoch).unwrap_or(u32::MAX))
     }
 
@@ -177,7 +180,10 @@ impl Params {
                 "TERM is a multiple of E",
             ),
             (self.lookback_blocks < self.term_blocks, "LOOKBACK < TERM"),
-            (self.term_blocks > 9, "TERM > 9, the booking distance of seats"),
+            (
+                self.term_blocks > 9,
+                "TERM > 9, the booking distance of seats",
+            ),
             (
                 self.unbond_blocks >= self.term_blocks.saturating_mul(3),
                 "UNBOND >= 3 TERM",
@@ -189,10 +195,16 @@ impl Params {
             ),
             (self.stamp_effort_min > 0, "a stamp costs work"),
             (self.stamp_share_percent <= 100, "a share is at most 100 %"),
-            (self.roster_share_min_percent <= 100, "a share is at most 100 %"),
+            (
+                self.roster_share_min_percent <= 100,
+                "a share is at most 100 %",
+            ),
             (
                 match self.retarget {
-                    Retarget::Asert { solution_ms, half_life_ms } => {
+                    Retarget::Asert {
+                        solution_ms,
+                        half_life_ms,
+                    } => {
                         // x = dt - T*dn must stay above -HL for dn <= 3, so that n is -1 or 0.
                         solution_ms > 0 && solution_ms.saturating_mul(3) < half_life_ms
                     }
@@ -202,7 +214,10 @@ impl Params {
             ),
         ];
         match relations.into_iter().find(|(holds, _)| !holds) {
-            Some((_, relation)) => Err(ParamsError { network: self.network, relation }),
+            Some((_, relation)) => Err(ParamsError {
+                network: self.network,
+                relation,
+            }),
             None => Ok(()),
         }
     }
@@ -222,7 +237,10 @@ mod tests {
 
     #[test]
     fn a_broken_relation_is_named() {
-        let broken = Params { unbond_blocks: 1, ..Params::of(Network::Main) };
+        let broken = Params {
+            unbond_blocks: 1,
+            ..Params::of(Network::Main)
+        };
         let error = broken.check().expect_err("UNBOND is too short");
         assert_eq!(error.relation, "UNBOND >= 3 TERM");
     }
@@ -233,7 +251,10 @@ mod tests {
             .into_iter()
             .map(|network| Params::of(network).chain_id().to_string())
             .collect();
-        assert_eq!(ids, include_str!("chain_ids.txt").lines().collect::<Vec<_>>());
+        assert_eq!(
+            ids,
+            include_str!("chain_ids.txt").lines().collect::<Vec<_>>()
+        );
         let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
         assert_eq!(distinct.len(), ids.len());
     }

@@ -1,5 +1,36 @@
 //! Who said what: conversations, their keys, their messages.
 //!
+//! ```
+//! use chain::{ChainId, Height, PublicKey, Timestamp, envelope::Auth};
+//! use messenger::keys::ConversationRoot;
+//! use messenger::{Beginning, Messenger, NewProfile, Outgoing, RateEpochs};
+//! # use rand_core::SeedableRng;
+//! # let mut rng = rand_chacha::ChaCha20Rng::from_seed([1; 32]);
+//! # let (chain, now) = (ChainId::default(), Timestamp::new(0));
+//! # let profile = NewProfile {
+//! #     account: PublicKey::default(),
+//! #     self_root: ConversationRoot::from_bytes([2; 32]),
+//! #     device: "desk".to_owned(),
+//! #     beginning: Beginning::NewAccount,
+//! # };
+//! # let rates = RateEpochs { blocks: 300, grace_blocks: 60 };
+//! let (mut messenger, mut stored) = Messenger::create(&profile, chain, rates, &mut rng);
+//! stored.merge(messenger.set_at_tip(Height::new(7)));
+//! let root = ConversationRoot::from_bytes([3; 32]);
+//! let (home, changes) = messenger.create_conversation(0, &root, "home", &mut rng)?;
+//! stored.merge(changes);
+//! let text = Outgoing::Text("hello".into());
+//! let (_, _, changes) = messenger.send(&home, &text, Default::default(), now, &mut rng)?;
+//! stored.merge(changes);
+//! let first = messenger.outbox().remove(0);
+//! let sealed = messenger.seal(&first.reference)?;
+//! let (bytes, changes) = messenger.finish(sealed, Auth::None, &[0; 32])?;
+//! stored.merge(changes);
+//! // Now `stored` goes to disk, and only then `bytes` to the network.
+//! assert!(bytes.parse()?.is_signed(&chain));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Invariants
 //! * No disk, clock, random generator, runtime or socket: time and randomness are arguments, what
 //!   must be kept and what happened are results.

@@ -34,7 +34,11 @@ pub struct RateMeter {
 
 impl Default for RateMeter {
     fn default() -> Self {
-        Self { seconds: Box::new([0; WINDOW_SECONDS]), started_at_s: None, newest_s: 0 }
+        Self {
+            seconds: Box::new([0; WINDOW_SECONDS]),
+            started_at_s: None,
+            newest_s: 0,
+        }
     }
 }
 
@@ -46,7 +50,9 @@ impl RateMeter {
             self.started_at_s = Some(now_s);
             self.newest_s = now_s;
         }
-        let gap = usize::try_from(now_s - self.newest_s).unwrap_or(usize::MAX).min(WINDOW_SECONDS);
+        let gap = usize::try_from(now_s - self.newest_s)
+            .unwrap_or(usize::MAX)
+            .min(WINDOW_SECONDS);
         for step in 1..=gap {
             let second = self.slot(self.newest_s + step as u64);
             self.seconds[second] = 0;
@@ -64,7 +70,9 @@ impl RateMeter {
     pub fn rates(&mut self, now_ms: u64) -> Rates {
         self.add(0, now_ms);
         let over = |window: u64| {
-            let run = self.started_at_s.map_or(1, |start| self.newest_s - start + 1);
+            let run = self
+                .started_at_s
+                .map_or(1, |start| self.newest_s - start + 1);
             let window = window.min(run).max(1);
             let sum: u64 = (0..window)
                 .filter_map(|back| self.newest_s.checked_sub(back))
@@ -97,7 +105,10 @@ mod tests {
         let rates = meter.rates(59_000);
         assert_eq!(rates.ten_seconds_milli, 200_000);
         assert_eq!(rates.minute_milli, (50 * 100 + 10 * 200) * 1_000 / 60);
-        assert_eq!(rates.quarter_milli, rates.minute_milli, "the run is a minute old");
+        assert_eq!(
+            rates.quarter_milli, rates.minute_milli,
+            "the run is a minute old"
+        );
     }
 
     #[test]

@@ -90,7 +90,10 @@ impl Search {
             let (shared, found) = (Arc::clone(&shared), found.clone());
             pool.spawn(move || work(&shared, worker as u64, pow, &found));
         }
-        Ok(Self { shared, _pool: pool })
+        Ok(Self {
+            shared,
+            _pool: pool,
+        })
     }
 
     /// Replaces the job; `None` pauses.
@@ -124,7 +127,13 @@ fn work(shared: &Shared, worker: u64, pow: Pow, found: &SyncSender<Found>) {
     while let Some((job, epoch)) = next_job(shared) {
         let header = search(shared, &mut solver, &job, epoch, worker, pow);
         let Some(header) = header else { continue };
-        if found.send(Found { job: job.id, header }).is_err() {
+        if found
+            .send(Found {
+                job: job.id,
+                header,
+            })
+            .is_err()
+        {
             return;
         }
         wait_for_change(shared, epoch);
@@ -140,7 +149,10 @@ fn next_job(shared: &Shared) -> Option<(Job, u64)> {
         if let Some(job) = *job {
             return Some((job, shared.epoch.load(Ordering::Acquire)));
         }
-        job = shared.changed.wait(job).unwrap_or_else(PoisonError::into_inner);
+        job = shared
+            .changed
+            .wait(job)
+            .unwrap_or_else(PoisonError::into_inner);
     }
 }
 
@@ -148,7 +160,10 @@ fn next_job(shared: &Shared) -> Option<(Job, u64)> {
 fn wait_for_change(shared: &Shared, epoch: u64) {
     let mut job = lock(&shared.job);
     while shared.epoch.load(Ordering::Acquire) == epoch {
-        job = shared.changed.wait(job).unwrap_or_else(PoisonError::into_inner);
+        job = shared
+            .changed
+            .wait(job)
+            .unwrap_or_else(PoisonError::into_inner);
     }
 }
 
@@ -161,7 +176,10 @@ fn search(
     worker: u64,
     pow: Pow,
 ) -> Option<Header> {
-    let mut header = Header { extra: job.header.extra.wrapping_add(worker), ..job.header };
+    let mut header = Header {
+        extra: job.header.extra.wrapping_add(worker),
+        ..job.header
+    };
     let mut before_solution = codec::encode(&header);
     before_solution.truncate(Header::NONCE_OFFSET + 16);
     for nonce in 0..u64::MAX {
@@ -207,7 +225,10 @@ mod tests {
     fn start(pow: Pow) -> (Search, Receiver<Found>) {
         let (found, solutions) = sync_channel(4);
         let threads = NonZeroUsize::new(2).expect("not zero");
-        (Search::start(threads, pow, found).expect("threads start"), solutions)
+        (
+            Search::start(threads, pow, found).expect("threads start"),
+            solutions,
+        )
     }
 
     fn job(id: u64, network: Network) -> Job {
@@ -231,7 +252,11 @@ mod tests {
             let found = solutions.recv_timeout(PATIENCE).expect("a solution");
             assert_eq!(found.job, 1);
             assert_eq!(check_pow(&found.header, job.target, pow), Ok(()));
-            assert_eq!(found.header.extra >> 8, 7, "the giver's part of `extra` is kept");
+            assert_eq!(
+                found.header.extra >> 8,
+                7,
+                "the giver's part of `extra` is kept"
+            );
             assert!(search.attempts() > 0);
         }
     }
@@ -241,9 +266,14 @@ mod tests {
         let (search, solutions) = start(Pow::EquiX);
         let hopeless = Target::from_compact(chain::units::CompactTarget::new(0x1500_0001));
         let target = hopeless.expect("a valid target");
-        search.set_job(Some(Job { target, ..job(1, Network::Dev) }));
+        search.set_job(Some(Job {
+            target,
+            ..job(1, Network::Dev)
+        }));
         search.set_job(Some(job(2, Network::Dev)));
-        let found = solutions.recv_timeout(PATIENCE).expect("a solution of the second job");
+        let found = solutions
+            .recv_timeout(PATIENCE)
+            .expect("a solution of the second job");
         assert_eq!(found.job, 2);
     }
 
@@ -253,6 +283,9 @@ mod tests {
         search.set_job(None);
         assert!(solutions.recv_timeout(Duration::from_millis(50)).is_err());
         drop(search);
-        assert!(solutions.recv_timeout(PATIENCE).is_err(), "the senders are gone");
+        assert!(
+            solutions.recv_timeout(PATIENCE).is_err(),
+            "the senders are gone"
+        );
     }
 }

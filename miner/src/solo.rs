@@ -73,7 +73,11 @@ pub async fn mine(
     let search = Search::start(threads, pow, found)?;
     let mut tally = Tally::new();
     loop {
-        let asked = node.mining_subscribe_template(GetTemplate { address: address.clone() }).await;
+        let asked = node
+            .mining_subscribe_template(GetTemplate {
+                address: address.clone(),
+            })
+            .await;
         let mut templates = match asked {
             Ok(templates) => templates,
             Err(failure) if failure.is_unreachable() => {
@@ -129,7 +133,8 @@ impl Tally {
     fn count(&mut self, search: &Search, report: &mut impl FnMut(&MiningReport)) {
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let attempts = search.attempts();
-        self.meter.add(attempts.saturating_sub(self.counted), now_ms);
+        self.meter
+            .add(attempts.saturating_sub(self.counted), now_ms);
         self.counted = attempts;
         if self.reported.elapsed() >= REPORT {
             self.reported = Instant::now();

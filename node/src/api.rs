@@ -29,7 +29,7 @@ use rpc::types::{
     GetEnvelope, GetEnvelopes, GetHeader, GetMempool, GetStateHash, GetTemplate, GetTransaction,
     Head, HeaderStatus, Hex, KillPoint, MempoolPage, MempoolStatus, NodeStatus, PeerStatus,
     SetTime, StateHash, Submit, SubmitBlock, SubmitSolution, SubmittedBlock, SubmittedEnvelope,
-    SubmittedTransaction, SupplyStatus, Template, Tip, Transport, TransactionStatus,
+    SubmittedTransaction, SupplyStatus, Template, Tip, TransactionStatus, Transport,
 };
 use rpc::{ErrorCode, NodeApi, RpcFailure, Subscription};
 use store::{Store, StoreError, View};
@@ -57,7 +57,13 @@ impl Api {
         handle: Handle,
         stop_asked: Arc<Notify>,
     ) -> Self {
-        Self { mailbox, store, params: Arc::new(params), handle, stop_asked }
+        Self {
+            mailbox,
+            store,
+            params: Arc::new(params),
+            handle,
+            stop_asked,
+        }
     }
 
     fn network(&self) -> Network {
@@ -74,7 +80,8 @@ impl Api {
             let view = store.view().map_err(disk)?;
             read(&view, &params)
         });
-        task.await.map_err(|_| RpcFailure::internal("the read was interrupted"))?
+        task.await
+            .map_err(|_| RpcFailure::internal("the read was interrupted"))?
     }
 }
 
@@ -90,9 +97,16 @@ impl NodeApi for Api {
             chain_id: Hex(self.params.chain_id()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             peer_id: peer.to_string(),
-            listen: listen.iter().map(|address| address.with_peer(peer).to_string()).collect(),
+            listen: listen
+                .iter()
+                .map(|address| address.with_peer(peer).to_string())
+                .collect(),
             tip: self.tip_point().await?,
-            peers: self.mailbox.figures.peers.load(std::sync::atomic::Ordering::Relaxed),
+            peers: self
+                .mailbox
+                .figures
+                .peers
+                .load(std::sync::atomic::Ordering::Relaxed),
             syncing,
             disk: self.disk_state(),
         };
@@ -100,7 +114,11 @@ impl NodeApi for Api {
     }
 
     async fn node_get_peers(&self) -> Result<Vec<PeerStatus>, RpcFailure> {
-        let peers = self.mailbox.run(|desk| desk.peers()).await.map_err(unavailable)?;
+        let peers = self
+            .mailbox
+            .run(|desk| desk.peers())
+            .await
+            .map_err(unavailable)?;
         let status = |peer: crate::service::PeerView| PeerStatus {
             peer_id: peer.peer,
             address: peer.address.to_string(),
@@ -202,7 +220,8 @@ impl NodeApi for Api {
         &self,
         parameters: SubmitBlock,
     ) -> Result<SubmittedBlock, RpcFailure> {
-        self.submit_block(parameters.raw.decode(chain::Block::BYTES_MAX)?).await
+        self.submit_block(parameters.raw.decode(chain::Block::BYTES_MAX)?)
+            .await
     }
 
     async fn tx_submit(&self, parameters: Submit) -> Result<SubmittedTransaction, RpcFailure> {
@@ -239,12 +258,14 @@ impl NodeApi for Api {
 
     async fn dev_invalidate_block(&self, parameters: BlockReference) -> Result<(), RpcFailure> {
         let Hex(id) = parameters.id;
-        self.mark_block(move |node, now| node.invalidate(&id, now)).await
+        self.mark_block(move |node, now| node.invalidate(&id, now))
+            .await
     }
 
     async fn dev_reconsider_block(&self, parameters: BlockReference) -> Result<(), RpcFailure> {
         let Hex(id) = parameters.id;
-        self.mark_block(move |node, now| node.reconsider(&id, now)).await
+        self.mark_block(move |node, now| node.reconsider(&id, now))
+            .await
     }
 
     async fn dev_set_time(&self, parameters: SetTime) -> Result<(), RpcFailure> {
@@ -253,7 +274,14 @@ impl NodeApi for Api {
     }
 
     async fn dev_kill_points(&self) -> Result<Vec<KillPoint>, RpcFailure> {
-        Ok(self.store.kill_points().map(|(name, passes)| KillPoint { name: name.to_owned(), passes }).collect())
+        Ok(self
+            .store
+            .kill_points()
+            .map(|(name, passes)| KillPoint {
+                name: name.to_owned(),
+                passes,
+            })
+            .collect())
     }
 
     async fn chain_subscribe_heads(&self) -> Result<Subscription<Head>, RpcFailure> {
@@ -275,7 +303,11 @@ impl NodeApi for Api {
 
 impl Api {
     fn disk_state(&self) -> DiskState {
-        let refused = self.mailbox.figures.disk_full.load(std::sync::atomic::Ordering::Relaxed);
+        let refused = self
+            .mailbox
+            .figures
+            .disk_full
+            .load(std::sync::atomic::Ordering::Relaxed);
         match self.store.disk() {
             store::DiskState::Ok if !refused => DiskState::Ok,
             _ => DiskState::Full,
@@ -286,9 +318,11 @@ impl Api {
 /// The disk failed; its words say how.
 pub(crate) fn disk(error: StoreError) -> RpcFailure {
     match error {
-        StoreError::Full { .. } => {
-            RpcFailure::new(ErrorCode::Disk, "disk_full", "free some space; the node goes on then")
-        }
+        StoreError::Full { .. } => RpcFailure::new(
+            ErrorCode::Disk,
+            "disk_full",
+            "free some space; the node goes on then",
+        ),
         other => RpcFailure::new(ErrorCode::Disk, "disk", other.to_string()),
     }
 }
@@ -296,9 +330,11 @@ pub(crate) fn disk(error: StoreError) -> RpcFailure {
 /// The state failed.
 pub(crate) fn ledger(error: LedgerError) -> RpcFailure {
     match error {
-        LedgerError::Full => {
-            RpcFailure::new(ErrorCode::Disk, "disk_full", "free some space; the node goes on then")
-        }
+        LedgerError::Full => RpcFailure::new(
+            ErrorCode::Disk,
+            "disk_full",
+            "free some space; the node goes on then",
+        ),
         other => RpcFailure::new(ErrorCode::Disk, "disk", other.to_string()),
     }
 }
@@ -306,9 +342,11 @@ pub(crate) fn ledger(error: LedgerError) -> RpcFailure {
 /// The node's thread did not take the call.
 pub(crate) fn unavailable(why: Unavailable) -> RpcFailure {
     match why {
-        Unavailable::Busy => {
-            RpcFailure::new(ErrorCode::Busy, "busy", "the node has too much to do; try again soon")
-        }
+        Unavailable::Busy => RpcFailure::new(
+            ErrorCode::Busy,
+            "busy",
+            "the node has too much to do; try again soon",
+        ),
         Unavailable::Stopping => RpcFailure::stopping(),
     }
 }

@@ -26,7 +26,9 @@ impl Clock {
     /// The system's time plus `offset_ms`.
     #[must_use]
     pub fn shifted(offset_ms: i64) -> Self {
-        Self { offset_ms: Arc::new(AtomicI64::new(offset_ms)) }
+        Self {
+            offset_ms: Arc::new(AtomicI64::new(offset_ms)),
+        }
     }
 
     /// Now.
@@ -40,12 +42,17 @@ impl Clock {
     pub fn set(&self, time: Timestamp) {
         let offset_ms = i128::from(time.get()) - i128::from(system_ms());
         let clamped = offset_ms.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
-        self.offset_ms.store(i64::try_from(clamped).unwrap_or_default(), Ordering::Relaxed);
+        self.offset_ms.store(
+            i64::try_from(clamped).unwrap_or_default(),
+            Ordering::Relaxed,
+        );
     }
 }
 
 fn system_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -22,12 +22,12 @@ use crate::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError};
 
 /// A store as the engine sees it.
 #[derive(Clone, Debug)]
-pub struct Disk(Arc<Store>);
+pub(crate) struct Disk(Arc<Store>);
 
 impl Disk {
     /// Over an open store.
     #[must_use]
-    pub fn new(store: Arc<Store>) -> Self {
+    pub(crate) fn new(store: Arc<Store>) -> Self {
         Self(store)
     }
 
@@ -38,10 +38,18 @@ impl Disk {
             // again before it is followed.
             BodyState::Stored { .. } => {
                 let on_chain = self.0.view()?.id_at(stored.header.height)? == Some(*id);
-                if on_chain { BodyPresence::Applied } else { BodyPresence::Known }
+                if on_chain {
+                    BodyPresence::Applied
+                } else {
+                    BodyPresence::Known
+                }
             }
         };
-        Ok(KnownBlock { header: stored.header, body, is_invalid: stored.faults.invalid })
+        Ok(KnownBlock {
+            header: stored.header,
+            body,
+            is_invalid: stored.faults.invalid,
+        })
     }
 }
 
@@ -97,7 +105,10 @@ impl Ledger for Disk {
         if view.header(id)?.as_ref().is_some_and(without) {
             return Ok(Vec::new());
         }
-        Ok(view.body(id)?.map(|body| body.aux.uncles).unwrap_or_default())
+        Ok(view
+            .body(id)?
+            .map(|body| body.aux.uncles)
+            .unwrap_or_default())
     }
 
     fn put_header(&mut self, header: &Header) -> Result<(), LedgerError> {
@@ -109,7 +120,10 @@ impl Ledger for Disk {
             let reason = format!("the header of {id} is gone from the disk");
             return Err(ViewError::Damaged { reason }.into());
         };
-        Ok(self.0.put_block(&Block { header: known.header, body: body.clone() })?)
+        Ok(self.0.put_block(&Block {
+            header: known.header,
+            body: body.clone(),
+        })?)
     }
 
     fn connect(&mut self, block: &AppliedBlock) -> Result<(), LedgerError> {
@@ -122,10 +136,11 @@ impl Ledger for Disk {
     }
 
     fn set_invalid(&mut self, id: &BlockId, is_invalid: bool) -> Result<(), LedgerError> {
-        Ok(if is_invalid {
-            self.0.mark(id, Fault::Invalid)?
+        let marked = if is_invalid {
+            self.0.mark(id, Fault::Invalid)
         } else {
-            self.0.unmark(id, Fault::Invalid)?
-        })
+            self.0.unmark(id, Fault::Invalid)
+        };
+        Ok(marked?)
     }
 }

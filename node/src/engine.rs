@@ -82,7 +82,9 @@ impl From<TreeError> for Refusal {
             TreeError::Rule(rule) => Self::Rule(rule),
             TreeError::UnknownParent { parent } => Self::UnknownParent { parent },
             TreeError::UnknownBlock { id } => Self::UnknownHeader { id },
-            other => Self::NotFollowed { reason: other.to_string() },
+            other => Self::NotFollowed {
+                reason: other.to_string(),
+            },
         }
     }
 }
@@ -120,13 +122,21 @@ impl<L: Ledger> Engine<L> {
             None => None,
         };
         let tree = BlockTree::new(root, below)?;
-        let mut engine = Self { ledger, tree, params, arrivals: 0, checked: BTreeMap::new() };
+        let mut engine = Self {
+            ledger,
+            tree,
+            params,
+            arrivals: 0,
+            checked: BTreeMap::new(),
+        };
         let above = root_height.checked_add(1).unwrap_or(root_height);
         for known in engine.ledger.blocks_from(above)? {
             engine.restore(&known)?;
         }
         if engine.tree.status(&tip) != Some(BlockStatus::Applied) && *engine.tree.root() != tip {
-            return Err(damaged(format!("the tip {tip} is not among the applied blocks")));
+            return Err(damaged(format!(
+                "the tip {tip} is not among the applied blocks"
+            )));
         }
         Ok(engine)
     }
@@ -134,7 +144,9 @@ impl<L: Ledger> Engine<L> {
     fn restore(&mut self, known: &crate::ledger::KnownBlock) -> Result<(), LedgerError> {
         let header = &known.header;
         // A side branch from below the root is no longer of interest.
-        let Some(context) = self.tree.header_context(&header.parent) else { return Ok(()) };
+        let Some(context) = self.tree.header_context(&header.parent) else {
+            return Ok(());
+        };
         let checked = check_stored_header(header, &context, &self.params)
             .map_err(|rule| damaged(format!("the stored header {}: {rule}", header.id())))?;
         let id = *checked.id();
@@ -153,7 +165,9 @@ impl<L: Ledger> Engine<L> {
                 .map_err(|error| damaged(error.to_string()))?;
         }
         if known.body == BodyPresence::Applied {
-            self.tree.mark_applied(&id).map_err(|error| damaged(error.to_string()))?;
+            self.tree
+                .mark_applied(&id)
+                .map_err(|error| damaged(error.to_string()))?;
         }
         if known.is_invalid {
             self.tree
@@ -187,7 +201,9 @@ impl<L: Ledger> Engine<L> {
         if self.tree.status(&id).is_some() {
             return Ok(Insertion::AlreadyKnown);
         }
-        let unknown = Refusal::UnknownParent { parent: header.parent };
+        let unknown = Refusal::UnknownParent {
+            parent: header.parent,
+        };
         let context = self.tree.header_context(&header.parent).ok_or(unknown)?;
         let checked = check_header(header, &context, &self.params, now)?;
         let insertion = self.tree.insert(&checked)?;
@@ -256,7 +272,9 @@ impl<L: Ledger> Engine<L> {
                 break;
             }
             for _ in &change.disconnect {
-                advance.moves.push(TipMove::Disconnected(self.ledger.disconnect()?));
+                advance
+                    .moves
+                    .push(TipMove::Disconnected(self.ledger.disconnect()?));
             }
             for id in &change.connect {
                 match self.connect(id, verified)? {
@@ -350,11 +368,16 @@ impl<L: Ledger> Engine<L> {
     }
 
     fn checked_header(&self, id: &BlockId) -> Result<CheckedHeader, Refusal> {
-        let header = self.tree.header(id).ok_or(Refusal::UnknownHeader { id: *id })?;
+        let header = self
+            .tree
+            .header(id)
+            .ok_or(Refusal::UnknownHeader { id: *id })?;
         let context = self
             .tree
             .header_context(&header.parent)
-            .ok_or(Refusal::UnknownParent { parent: header.parent })?;
+            .ok_or(Refusal::UnknownParent {
+                parent: header.parent,
+            })?;
         Ok(check_stored_header(header, &context, &self.params)?)
     }
 
@@ -364,7 +387,9 @@ impl<L: Ledger> Engine<L> {
         let mut sum = 0u128;
         for uncle in body.aux.uncles.iter().take(genesis::law::UNCLES_MAX) {
             // An unknown parent is no ancestor; `apply` names the rule.
-            let Some(context) = self.tree.header_context(&uncle.parent) else { continue };
+            let Some(context) = self.tree.header_context(&uncle.parent) else {
+                continue;
+            };
             let checked = check_uncle_header(uncle, &context, &self.params, header.time)?;
             sum = sum.saturating_add(checked.work().get());
         }
@@ -393,7 +418,9 @@ impl<L: Ledger> Engine<L> {
         };
         self.ledger.connect(&applied)?;
         self.checked.remove(id);
-        self.tree.mark_applied(id).map_err(|error| damaged(error.to_string()))?;
+        self.tree
+            .mark_applied(id)
+            .map_err(|error| damaged(error.to_string()))?;
         Ok(Ok(applied.block().clone()))
     }
 
@@ -428,7 +455,9 @@ fn header_at<L: Ledger>(ledger: &L, height: Height) -> Result<Header, LedgerErro
     let id = ledger
         .id_at(height)?
         .ok_or_else(|| damaged(format!("no block at height {height}, at or below the tip")))?;
-    let known = ledger.block(&id)?.ok_or_else(|| damaged(format!("no header of {id}")))?;
+    let known = ledger
+        .block(&id)?
+        .ok_or_else(|| damaged(format!("no header of {id}")))?;
     Ok(known.header)
 }
 

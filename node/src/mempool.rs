@@ -205,7 +205,9 @@ impl Mempool {
             }
         }
         for bytes in &body.envelopes {
-            let Ok(envelope) = bytes.parse() else { continue };
+            let Ok(envelope) = bytes.parse() else {
+                continue;
+            };
             if let Some(name) = self.by_one_time_key.get(&envelope.one_time_key).copied() {
                 self.remove(&name);
             }
@@ -234,7 +236,9 @@ impl Mempool {
             let mut deferred = Vec::new();
             let before = waiting.len();
             for name in waiting {
-                let Some(entry) = self.entries.get(&name) else { continue };
+                let Some(entry) = self.entries.get(&name) else {
+                    continue;
+                };
                 match entry.item.offer(draft) {
                     Ok(()) => {}
                     Err(ApplyError::View(error)) => return Err(error),
@@ -282,7 +286,9 @@ impl Mempool {
     #[must_use]
     pub fn next_nonce(&self, account: &AccountId) -> Option<u64> {
         let mut orders = self.by_order.range((*account, 0)..=(*account, u64::MAX));
-        orders.next_back().map(|((_, nonce), _)| nonce.saturating_add(1))
+        orders
+            .next_back()
+            .map(|((_, nonce), _)| nonce.saturating_add(1))
     }
 
     /// Names of all items, ascending.
@@ -321,7 +327,9 @@ impl Mempool {
                 return Err(Refusal::Conflict);
             }
         }
-        let Some((account, nonce)) = item.order() else { return Ok(()) };
+        let Some((account, nonce)) = item.order() else {
+            return Ok(());
+        };
         if self.by_order.contains_key(&(account, nonce)) {
             return Err(Refusal::Conflict);
         }
@@ -342,7 +350,11 @@ impl Mempool {
         if let Some((account, nonce)) = item.order() {
             // Transactions come before envelopes in a block, so a payment for an envelope ends an
             // account's orders there: what follows one waits for the next block.
-            for name in self.by_order.range((account, 0)..(account, nonce)).map(|(_, name)| name) {
+            for name in self
+                .by_order
+                .range((account, 0)..(account, nonce))
+                .map(|(_, name)| name)
+            {
                 if let Some(earlier) = self.get(name) {
                     match earlier.offer(&mut draft) {
                         Err(ApplyError::View(error)) => return Err(error.into()),
@@ -374,7 +386,9 @@ impl Mempool {
     }
 
     fn orders_of(&self, account: AccountId) -> impl Iterator<Item = &Hash32> {
-        self.by_order.range((account, 0)..=(account, u64::MAX)).map(|(_, name)| name)
+        self.by_order
+            .range((account, 0)..=(account, u64::MAX))
+            .map(|(_, name)| name)
     }
 
     fn make_room(&mut self, item: &Item) -> Result<(), Refusal> {
@@ -412,7 +426,8 @@ impl Mempool {
         let arrival = self.arrivals;
         self.arrivals += 1;
         self.bytes += item.bytes();
-        self.by_value.insert((item.value(), std::cmp::Reverse(arrival), name));
+        self.by_value
+            .insert((item.value(), std::cmp::Reverse(arrival), name));
         self.by_arrival.insert(arrival, name);
         self.verified.insert(*item.verified_id());
         if let Some(order) = item.order() {
@@ -433,7 +448,8 @@ impl Mempool {
     fn remove(&mut self, name: &Hash32) -> Option<Item> {
         let Entry { item, arrival } = self.entries.remove(name)?;
         self.bytes -= item.bytes();
-        self.by_value.remove(&(item.value(), std::cmp::Reverse(arrival), *name));
+        self.by_value
+            .remove(&(item.value(), std::cmp::Reverse(arrival), *name));
         self.by_arrival.remove(&arrival);
         self.verified.remove(item.verified_id());
         if let Some(order) = item.order() {

@@ -85,7 +85,9 @@ impl PeerBook {
     /// Current score of `peer`.
     #[must_use]
     pub fn score(&self, peer: &str, now: Timestamp) -> u32 {
-        self.standings.get(peer).map_or(0, |standing| faded(standing, now))
+        self.standings
+            .get(peer)
+            .map_or(0, |standing| faded(standing, now))
     }
 
     /// Scores a broken rule of the chain.
@@ -130,7 +132,10 @@ impl PeerBook {
                 self.standings.remove(&oldest);
             }
         }
-        let fresh = Standing { seen_at_ms: now.get(), ..Standing::default() };
+        let fresh = Standing {
+            seen_at_ms: now.get(),
+            ..Standing::default()
+        };
         self.standings.entry(peer.to_owned()).or_insert(fresh)
     }
 }
@@ -149,23 +154,37 @@ mod tests {
 
     #[test]
     fn one_fatal_five_serious_or_a_hundred_minor_faults_ban() {
-        for (severity, faults) in
-            [(Severity::Fatal, 1), (Severity::Serious, 5), (Severity::Minor, 100)]
-        {
+        for (severity, faults) in [
+            (Severity::Fatal, 1),
+            (Severity::Serious, 5),
+            (Severity::Minor, 100),
+        ] {
             let mut book = PeerBook::default();
             for _ in 1..faults {
                 assert_eq!(book.broke_rule("mallory", severity, "rule", NOW), None);
             }
-            let ban = book.broke_rule("mallory", severity, "rule", NOW).expect("the line is crossed");
-            assert_eq!((ban.peer.as_str(), ban.until.get()), ("mallory", NOW.get() + BAN_MS));
-            assert_eq!(book.broke_rule("mallory", severity, "rule", NOW), None, "banned once");
+            let ban = book
+                .broke_rule("mallory", severity, "rule", NOW)
+                .expect("the line is crossed");
+            assert_eq!(
+                (ban.peer.as_str(), ban.until.get()),
+                ("mallory", NOW.get() + BAN_MS)
+            );
+            assert_eq!(
+                book.broke_rule("mallory", severity, "rule", NOW),
+                None,
+                "banned once"
+            );
         }
     }
 
     #[test]
     fn harmless_races_cost_nothing_and_points_fade() {
         let mut book = PeerBook::default();
-        assert_eq!(book.broke_rule("alice", Severity::Harmless, "race", NOW), None);
+        assert_eq!(
+            book.broke_rule("alice", Severity::Harmless, "race", NOW),
+            None
+        );
         assert_eq!(book.score("alice", NOW), 0);
         book.offended("alice", Offence::Slow, NOW);
         assert_eq!(book.score("alice", NOW), 1);
@@ -187,6 +206,9 @@ mod tests {
             book.met(&format!("peer {number}"), Timestamp::new(number));
         }
         assert_eq!(book.standings.len(), PEERS_MAX);
-        assert!(book.standings.contains_key(&format!("peer {}", 2 * PEERS_MAX - 1)));
+        assert!(
+            book.standings
+                .contains_key(&format!("peer {}", 2 * PEERS_MAX - 1))
+        );
     }
 }

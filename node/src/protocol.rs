@@ -317,7 +317,9 @@ impl<L: Ledger> Node<L> {
 
     fn ask_for_bodies(&mut self, now: Timestamp) {
         let assembling = |id: &BlockId| self.assemblies.contains_key(id);
-        let wanted = self.engine.wanted(crate::sync::BODIES_IN_FLIGHT_MAX, assembling);
+        let wanted = self
+            .engine
+            .wanted(crate::sync::BODIES_IN_FLIGHT_MAX, assembling);
         let actions = self.sync.assign(&wanted, now);
         self.follow(actions, now);
     }
@@ -328,7 +330,9 @@ impl<L: Ledger> Node<L> {
             tracing::warn!(block = %id, %rule, "a block is invalid");
             if let Some(peer) = self.bringers.remove(&id) {
                 let severity = rule.severity(consensus::Carrier::Block);
-                let ban = self.peers.broke_rule(&peer, severity, &rule.to_string(), now);
+                let ban = self
+                    .peers
+                    .broke_rule(&peer, severity, &rule.to_string(), now);
                 self.outbox.extend(ban.map(Action::Ban));
             }
         }
@@ -371,7 +375,12 @@ impl<L: Ledger> Node<L> {
 
     fn is_catching_up(&self, now: Timestamp) -> Result<bool, LedgerError> {
         let tip = self.engine.tip()?.1;
-        let time = self.engine.tree().header(&tip).map(|header| header.time).unwrap_or_default();
+        let time = self
+            .engine
+            .tree()
+            .header(&tip)
+            .map(|header| header.time)
+            .unwrap_or_default();
         let is_old = now.get().saturating_sub(time.get()) > CATCHING_UP_MS;
         Ok(is_old && self.is_syncing()?)
     }

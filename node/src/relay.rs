@@ -56,17 +56,25 @@ impl Reconstruction {
         mempool: &Mempool,
     ) -> Result<Self, Contradiction> {
         let id = announcement.header.id();
-        let known: BTreeMap<ShortId, Hash32> =
-            mempool.names().map(|name| (ShortId::of(&id, name), *name)).collect();
+        let known: BTreeMap<ShortId, Hash32> = mempool
+            .names()
+            .map(|name| (ShortId::of(&id, name), *name))
+            .collect();
         let known = |short: &ShortId| known.get(short).and_then(|name| mempool.get(name));
-        let transactions = announcement.transactions.iter().map(|short| match known(short)? {
-            Item::Transaction(tx) => Some(tx.transaction().clone()),
-            Item::Envelope(_) => None,
-        });
-        let envelopes = announcement.envelopes.iter().map(|short| match known(short)? {
-            Item::Envelope(envelope) => Some(envelope.bytes().clone()),
-            Item::Transaction(_) => None,
-        });
+        let transactions = announcement
+            .transactions
+            .iter()
+            .map(|short| match known(short)? {
+                Item::Transaction(tx) => Some(tx.transaction().clone()),
+                Item::Envelope(_) => None,
+            });
+        let envelopes = announcement
+            .envelopes
+            .iter()
+            .map(|short| match known(short)? {
+                Item::Envelope(envelope) => Some(envelope.bytes().clone()),
+                Item::Transaction(_) => None,
+            });
         let mut started = Self {
             id,
             header: announcement.header,
@@ -141,7 +149,10 @@ pub fn items_at(block: &Block, request: &MissingRequest) -> Option<Items> {
         .iter()
         .map(|position| block.body.envelopes.get(at(position)?).cloned())
         .collect::<Option<_>>()?;
-    Some(Items { transactions, envelopes })
+    Some(Items {
+        transactions,
+        envelopes,
+    })
 }
 
 /// Names of a body's items that `mempool` does not hold: what peers may lack too.
@@ -162,13 +173,20 @@ fn place<T>(list: &mut [Option<T>], position: u32) -> Result<&mut Option<T>, Con
 }
 
 fn gaps<T>(list: &[Option<T>]) -> Vec<u32> {
-    (0u32..).zip(list).filter(|(_, item)| item.is_none()).map(|(position, _)| position).collect()
+    (0u32..)
+        .zip(list)
+        .filter(|(_, item)| item.is_none())
+        .map(|(position, _)| position)
+        .collect()
 }
 
 fn fill_gaps<T>(list: &mut [Option<T>], found: Vec<T>) -> Result<(), Contradiction> {
     let expected = list.iter().filter(|item| item.is_none()).count();
     if found.len() != expected {
-        return Err(Contradiction::Count { expected, found: found.len() });
+        return Err(Contradiction::Count {
+            expected,
+            found: found.len(),
+        });
     }
     let gaps = list.iter_mut().filter(|item| item.is_none());
     for (gap, item) in gaps.zip(found) {
@@ -183,16 +201,21 @@ mod tests {
 
     fn block() -> Block {
         let envelope = |byte| EnvelopeBytes::new(vec![byte; 436]);
-        let body = Body { envelopes: vec![envelope(1), envelope(2), envelope(3)], ..Body::default() };
-        Block { body, ..Block::default() }
+        let body = Body {
+            envelopes: vec![envelope(1), envelope(2), envelope(3)],
+            ..Body::default()
+        };
+        Block {
+            body,
+            ..Block::default()
+        }
     }
 
     #[test]
     fn a_block_is_put_together_from_the_answer() {
         let block = block();
         let announcement = BlockAnnouncement::of(&block, |_| false);
-        let mut started =
-            Reconstruction::start(announcement, &Mempool::default()).expect("starts");
+        let mut started = Reconstruction::start(announcement, &Mempool::default()).expect("starts");
         let request = started.missing().expect("all items are missing");
         assert_eq!(request.envelopes, [0, 1, 2]);
         let items = items_at(&block, &request).expect("positions are inside");
@@ -218,10 +241,15 @@ mod tests {
         let refused = Reconstruction::start(announcement, &Mempool::default());
         assert_eq!(refused.err(), Some(Contradiction::Position));
         let announcement = BlockAnnouncement::of(&block, |_| false);
-        let mut started =
-            Reconstruction::start(announcement, &Mempool::default()).expect("starts");
+        let mut started = Reconstruction::start(announcement, &Mempool::default()).expect("starts");
         let short = started.fill(Items::default());
-        assert_eq!(short, Err(Contradiction::Count { expected: 3, found: 0 }));
+        assert_eq!(
+            short,
+            Err(Contradiction::Count {
+                expected: 3,
+                found: 0
+            })
+        );
         let mut request = started.missing().expect("items are missing");
         request.envelopes[0] = 3;
         assert_eq!(items_at(&block, &request), None);

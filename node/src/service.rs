@@ -94,7 +94,15 @@ impl Mailbox {
     pub(crate) fn new(clock: Clock) -> (Self, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(QUEUE_MAX);
         let (notices, _) = broadcast::channel(NOTICES_MAX);
-        (Self { commands, notices, figures: Arc::default(), clock }, receiver)
+        (
+            Self {
+                commands,
+                notices,
+                figures: Arc::default(),
+                clock,
+            },
+            receiver,
+        )
     }
 
     /// Runs `work` on the node's thread and returns what it returns.
@@ -107,15 +115,20 @@ impl Mailbox {
             // Whoever asked may have gone.
             let _ = answer.send(work(desk));
         });
-        self.commands.try_send(Command::Work(work)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Unavailable::Busy,
-            mpsc::error::TrySendError::Closed(_) => Unavailable::Stopping,
-        })?;
+        self.commands
+            .try_send(Command::Work(work))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Unavailable::Busy,
+                mpsc::error::TrySendError::Closed(_) => Unavailable::Stopping,
+            })?;
         answered.await.map_err(|_| Unavailable::Stopping)
     }
 
     pub(crate) async fn send(&self, command: Command) -> Result<(), Unavailable> {
-        self.commands.send(command).await.map_err(|_| Unavailable::Stopping)
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| Unavailable::Stopping)
     }
 
     pub(crate) fn listen(&self) -> broadcast::Receiver<Notice> {
@@ -134,5 +147,9 @@ impl Mailbox {
 
 /// Time of a block's header in the tree, for health.
 pub(crate) fn tip_time(node: &Node<Disk>, tip: &BlockId) -> Timestamp {
-    node.engine().tree().header(tip).map(|header| header.time).unwrap_or_default()
+    node.engine()
+        .tree()
+        .header(tip)
+        .map(|header| header.time)
+        .unwrap_or_default()
 }

@@ -109,18 +109,28 @@ impl Sync {
         full: bool,
         now: Timestamp,
     ) -> Vec<SyncAction> {
-        let Some(state) = self.peers.get_mut(peer) else { return Vec::new() };
+        let Some(state) = self.peers.get_mut(peer) else {
+            return Vec::new();
+        };
         state.headers_asked_at_ms = None;
         if let Some(last) = last {
             state.height = state.height.max(last);
         }
-        if full { self.ask_headers(peer, now) } else { Vec::new() }
+        if full {
+            self.ask_headers(peer, now)
+        } else {
+            Vec::new()
+        }
     }
 
     /// A peer answered a request for `asked`, of which it had `had`.
     pub fn bodies_arrived(&mut self, peer: &str, asked: &[BlockId], had: &BTreeSet<BlockId>) {
         for id in asked {
-            if self.in_flight.get(id).is_some_and(|request| request.peer == peer) {
+            if self
+                .in_flight
+                .get(id)
+                .is_some_and(|request| request.peer == peer)
+            {
                 self.in_flight.remove(id);
             }
         }
@@ -137,7 +147,11 @@ impl Sync {
     /// A peer's answer was full before it came to these: they may be asked for again.
     pub fn bodies_left_out(&mut self, peer: &str, left_out: &[BlockId]) {
         for id in left_out {
-            if self.in_flight.get(id).is_some_and(|request| request.peer == peer) {
+            if self
+                .in_flight
+                .get(id)
+                .is_some_and(|request| request.peer == peer)
+            {
                 self.in_flight.remove(id);
             }
         }
@@ -185,7 +199,13 @@ impl Sync {
                 .map(|(name, _)| name.clone());
             let Some(peer) = peer else { continue };
             let asked_at_ms = now.get();
-            self.in_flight.insert(*id, InFlight { peer: peer.clone(), asked_at_ms });
+            self.in_flight.insert(
+                *id,
+                InFlight {
+                    peer: peer.clone(),
+                    asked_at_ms,
+                },
+            );
             batches.entry(peer).or_default().push(*id);
         }
         batches
@@ -226,7 +246,10 @@ impl Sync {
         if now.get().saturating_sub(self.polled_at_ms) >= POLL_MS && !self.peers.is_empty() {
             self.polled_at_ms = now.get();
             self.next_poll = self.next_poll.wrapping_add(1);
-            let turn = self.next_poll.checked_rem(self.peers.len()).unwrap_or_default();
+            let turn = self
+                .next_poll
+                .checked_rem(self.peers.len())
+                .unwrap_or_default();
             if let Some(peer) = self.peers.keys().nth(turn).cloned() {
                 actions.extend(self.ask_headers(&peer, now));
             }
@@ -248,7 +271,9 @@ impl Sync {
         match self.peers.get_mut(peer) {
             Some(state) if state.headers_asked_at_ms.is_none() => {
                 state.headers_asked_at_ms = Some(now.get());
-                vec![SyncAction::RequestHeaders { peer: peer.to_owned() }]
+                vec![SyncAction::RequestHeaders {
+                    peer: peer.to_owned(),
+                }]
             }
             _ => Vec::new(),
         }
@@ -264,7 +289,9 @@ mod tests {
     }
 
     fn wanted(numbers: std::ops::Range<u8>) -> Vec<(BlockId, Height)> {
-        numbers.map(|number| (id(number), Height::new(number.into()))).collect()
+        numbers
+            .map(|number| (id(number), Height::new(number.into())))
+            .collect()
     }
 
     const NOW: Timestamp = Timestamp::new(1_000_000);
@@ -284,8 +311,14 @@ mod tests {
         let ask = vec![SyncAction::RequestHeaders { peer: "a".into() }];
         assert_eq!(sync.connected("a", NOW), ask);
         assert_eq!(sync.unknown_parent("a", NOW), [], "one question at a time");
-        assert_eq!(sync.headers_arrived("a", Some(Height::new(9)), true, NOW), ask);
-        assert_eq!(sync.headers_arrived("a", Some(Height::new(12)), false, NOW), []);
+        assert_eq!(
+            sync.headers_arrived("a", Some(Height::new(9)), true, NOW),
+            ask
+        );
+        assert_eq!(
+            sync.headers_arrived("a", Some(Height::new(12)), false, NOW),
+            []
+        );
         assert_eq!(sync.best_height(), Some(Height::new(12)));
     }
 
@@ -311,10 +344,19 @@ mod tests {
         sync.connected("b", NOW);
         sync.headers_arrived("b", Some(Height::new(100)), false, NOW);
         let later = Timestamp::new(NOW.get() + REQUEST_TIMEOUT_MS);
-        assert!(sync.tick(later).contains(&SyncAction::Slow { peer: "a".into() }));
+        assert!(
+            sync.tick(later)
+                .contains(&SyncAction::Slow { peer: "a".into() })
+        );
         let again = sync.assign(&wanted(1..3), later);
         let ids = vec![id(1), id(2)];
-        assert_eq!(again, [SyncAction::RequestBodies { peer: "b".into(), ids }]);
+        assert_eq!(
+            again,
+            [SyncAction::RequestBodies {
+                peer: "b".into(),
+                ids
+            }]
+        );
     }
 
     #[test]

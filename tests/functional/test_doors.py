@@ -68,7 +68,12 @@ def test_bad_input_has_a_named_error_and_costs_little(lab):
     assert refused == 3 * len(changes), f"{3 * len(changes) - refused} bad inputs were taken"
     lab.fault("bad input", refused)
     for body in (b"", b"{", b"[]", b"[" * 100_000, b"\xff\xfe", b'{"jsonrpc":"2.0"}', b"0" * (3 << 20)):
-        status, answer = node.post(body)
+        try:
+            status, answer = node.post(body)
+        except OSError:
+            # The node answered and closed before it had read all of a body that is too long.
+            assert len(body) > 2 << 20, f"{body[:20]}: the node closed the connection"
+            status, answer = 413, ""
         assert status in (200, 400, 413), f"{body[:20]}: {status}"
         assert status != 200 or "error" in answer or '"error"' in json.dumps(answer), answer
         lab.fault("bad input")

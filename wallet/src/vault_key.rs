@@ -54,7 +54,10 @@ impl VaultKey {
         let mut nonce = [0; NONCE_BYTES];
         rng.fill_bytes(&mut nonce);
         let position = sequence.to_le_bytes();
-        let payload = Payload { msg: record, aad: &position };
+        let payload = Payload {
+            msg: record,
+            aad: &position,
+        };
         let sealed = self
             .cipher()
             .encrypt(&XNonce::from(nonce), payload)
@@ -66,11 +69,18 @@ impl VaultKey {
     ///
     /// # Errors
     /// [`VaultRecordError`].
-    pub fn open(&self, sequence: u64, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultRecordError> {
+    pub fn open(
+        &self,
+        sequence: u64,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultRecordError> {
         let refused = VaultRecordError { sequence };
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(refused)?;
         let position = sequence.to_le_bytes();
-        let payload = Payload { msg: sealed, aad: &position };
+        let payload = Payload {
+            msg: sealed,
+            aad: &position,
+        };
         let record = self.cipher().decrypt(&XNonce::from(*nonce), payload);
         record.map(Zeroizing::new).map_err(|_| refused)
     }
@@ -98,7 +108,11 @@ mod tests {
     fn seed(byte: u8, birthday: u64) -> Seed {
         let mut rng = ChaCha20Rng::from_seed([byte; 32]);
         let words = Words::generate(&mut rng);
-        Seed { words, passphrase: Zeroizing::new(String::new()), birthday: Height::new(birthday) }
+        Seed {
+            words,
+            passphrase: Zeroizing::new(String::new()),
+            birthday: Height::new(birthday),
+        }
     }
 
     #[test]
@@ -106,7 +120,10 @@ mod tests {
         let mut rng = ChaCha20Rng::from_seed([9; 32]);
         let key = seed(1, 5).vault_key().expect("a key");
         let sealed = key.seal(7, b"change", &mut rng);
-        assert_eq!(key.open(7, &sealed).as_deref().map(Vec::as_slice), Ok(&b"change"[..]));
+        assert_eq!(
+            key.open(7, &sealed).as_deref().map(Vec::as_slice),
+            Ok(&b"change"[..])
+        );
         assert_eq!(key.open(8, &sealed), Err(VaultRecordError { sequence: 8 }));
         let other = seed(2, 5).vault_key().expect("a key");
         assert!(other.open(7, &sealed).is_err());
@@ -120,7 +137,16 @@ mod tests {
     #[test]
     fn a_restored_wallet_has_the_same_key_whatever_its_birthday() {
         let mut rng = ChaCha20Rng::from_seed([9; 32]);
-        let sealed = seed(1, 5).vault_key().expect("a key").seal(0, b"x", &mut rng);
-        assert!(seed(1, 900).vault_key().expect("a key").open(0, &sealed).is_ok());
+        let sealed = seed(1, 5)
+            .vault_key()
+            .expect("a key")
+            .seal(0, b"x", &mut rng);
+        assert!(
+            seed(1, 900)
+                .vault_key()
+                .expect("a key")
+                .open(0, &sealed)
+                .is_ok()
+        );
     }
 }

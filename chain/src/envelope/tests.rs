@@ -3,14 +3,28 @@
 use super::*;
 
 fn auths() -> Vec<Auth> {
-    let proof = RateLimitProof { nullifier: [1; 32], y: [2; 32], proof: [3; 128] };
-    let spend = CreditSpend { nullifier: [1; 32], change: [2; 32], proof: [3; 128] };
+    let proof = RateLimitProof {
+        nullifier: [1; 32],
+        y: [2; 32],
+        proof: [3; 128],
+    };
+    let spend = CreditSpend {
+        nullifier: [1; 32],
+        change: [2; 32],
+        proof: [3; 128],
+    };
     vec![
         Auth::None,
         Auth::RateLimit(proof),
-        Auth::Stamp(Stamp { effort: 7, ..Stamp::default() }),
+        Auth::Stamp(Stamp {
+            effort: 7,
+            ..Stamp::default()
+        }),
         Auth::Credit(spend),
-        Auth::Clear(ClearPayment { nonce: 4, ..ClearPayment::default() }),
+        Auth::Clear(ClearPayment {
+            nonce: 4,
+            ..ClearPayment::default()
+        }),
     ]
 }
 
@@ -37,7 +51,12 @@ fn keypair() -> Keypair {
 fn sizes_on_chain_are_the_specified_ones() {
     let sizes: Vec<usize> = auths()
         .into_iter()
-        .map(|auth| envelope(EnvelopeKind::Message, 0, auth).to_bytes().as_slice().len())
+        .map(|auth| {
+            envelope(EnvelopeKind::Message, 0, auth)
+                .to_bytes()
+                .as_slice()
+                .len()
+        })
         .collect();
     assert_eq!(sizes, [396, 588, 436, 588, 508]);
     let largest = envelope(EnvelopeKind::Inbox, 8, auths().remove(1)).to_bytes();
@@ -47,7 +66,11 @@ fn sizes_on_chain_are_the_specified_ones() {
 
 #[test]
 fn every_kind_class_and_auth_survives_the_round_trip() {
-    for kind in [EnvelopeKind::Message, EnvelopeKind::Inbox, EnvelopeKind::Blob] {
+    for kind in [
+        EnvelopeKind::Message,
+        EnvelopeKind::Inbox,
+        EnvelopeKind::Blob,
+    ] {
         for class in 0..=8 {
             for auth in auths() {
                 let envelope = envelope(kind, class, auth);
@@ -69,14 +92,32 @@ fn malformed_bytes_are_named() {
     assert_eq!(with(1, 2), Err(EnvelopeError::Kind { found: 2 }));
     assert_eq!(with(2, 9), Err(EnvelopeError::Class { found: 9 }));
     assert_eq!(with(3, 5), Err(EnvelopeError::Auth { found: 5 }));
-    assert_eq!(with(2, 1), Err(EnvelopeError::Length { found: 396, expected: 652 }));
+    assert_eq!(
+        with(2, 1),
+        Err(EnvelopeError::Length {
+            found: 396,
+            expected: 652
+        })
+    );
     for len in [0, 59, 60, 395] {
         let short = Envelope::parse(&bytes.as_slice()[..len]);
-        assert_eq!(short, Err(EnvelopeError::Length { found: len, expected: 396 }));
+        assert_eq!(
+            short,
+            Err(EnvelopeError::Length {
+                found: len,
+                expected: 396
+            })
+        );
     }
     let mut long = bytes.as_slice().to_vec();
     long.push(0);
-    assert_eq!(Envelope::parse(&long), Err(EnvelopeError::Length { found: 397, expected: 396 }));
+    assert_eq!(
+        Envelope::parse(&long),
+        Err(EnvelopeError::Length {
+            found: 397,
+            expected: 396
+        })
+    );
 }
 
 #[test]
@@ -113,10 +154,28 @@ fn every_flipped_bit_breaks_the_layout_or_the_signature() {
 fn a_payment_is_bound_to_its_content() {
     let chain = ChainId::default();
     let core = envelope(EnvelopeKind::Message, 0, Auth::None).core_hash();
-    let payment =
-        ClearPayment::signed(&core, 3, Amount::from_base(4096), &chain, &keypair(), &[0; 32]);
+    let payment = ClearPayment::signed(
+        &core,
+        3,
+        Amount::from_base(4096),
+        &chain,
+        &keypair(),
+        &[0; 32],
+    );
     assert!(payment.is_signed(&core, &chain));
     assert!(!payment.is_signed(&CoreHash::default(), &chain));
-    assert!(!ClearPayment { nonce: 4, ..payment }.is_signed(&core, &chain));
-    assert!(!ClearPayment { burn: Amount::ZERO, ..payment }.is_signed(&core, &chain));
+    assert!(
+        !ClearPayment {
+            nonce: 4,
+            ..payment
+        }
+        .is_signed(&core, &chain)
+    );
+    assert!(
+        !ClearPayment {
+            burn: Amount::ZERO,
+            ..payment
+        }
+        .is_signed(&core, &chain)
+    );
 }

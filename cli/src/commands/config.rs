@@ -22,7 +22,11 @@ pub(crate) fn run(shared: &SharedArgs, command: &ConfigCommand) -> Result<()> {
         }
     };
     let text = toml::to_string_pretty(&settings).context("settings are always writable")?;
-    output::result(shared.json, &serde_json::to_value(&settings)?, text.trim_end())
+    output::result(
+        shared.json,
+        &serde_json::to_value(&settings)?,
+        text.trim_end(),
+    )
 }
 
 fn no_flags() -> Result<crate::args::NodeArgs> {
@@ -34,5 +38,10 @@ fn no_flags() -> Result<crate::args::NodeArgs> {
 }
 
 pub(crate) fn completions(shell: clap_complete::Shell) {
-    clap_complete::generate(shell, &mut Cli::command(), "chainchat", &mut std::io::stdout());
+    clap_complete::generate(
+        shell,
+        &mut Cli::command(),
+        "chainchat",
+        &mut std::io::stdout(),
+    );
 }

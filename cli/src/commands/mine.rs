@@ -16,6 +16,7 @@ use rpc::types::AddressText;
 use crate::access;
 use crate::args::{MineArgs, SharedArgs};
 use crate::commands::node::log_to_stderr;
+use crate::exit::{Exit, Failure};
 
 pub(crate) async fn run(shared: &SharedArgs, args: &MineArgs) -> Result<()> {
     log_to_stderr("info")?;
@@ -25,14 +26,18 @@ pub(crate) async fn run(shared: &SharedArgs, args: &MineArgs) -> Result<()> {
     let address = AddressText::from(args.address);
     tokio::select! {
         ended = miner::mine(node, address, threads(args.threads), pow, say) => Ok(ended?),
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        _ = tokio::signal::ctrl_c() => {
+            Err(Failure::error(Exit::Interrupted, "interrupted", "mining was stopped"))
+        }
     }
 }
 
 /// As many as asked for; by default one less than the machine has, so that it stays usable.
 pub(crate) fn threads(asked: Option<usize>) -> NonZeroUsize {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let wanted = asked.filter(|threads| *threads > 0).unwrap_or(cores.saturating_sub(1));
+    let wanted = asked
+        .filter(|threads| *threads > 0)
+        .unwrap_or(cores.saturating_sub(1));
     NonZeroUsize::new(wanted).unwrap_or(NonZeroUsize::MIN)
 }
 

@@ -75,7 +75,8 @@ fn node_config(settings: &NodeSettings, params: Params, folder: &Path) -> Result
         texts
             .iter()
             .map(|text| {
-                text.parse().map_err(|error: network::ParseError| usage(format!("{text}: {error}")))
+                text.parse()
+                    .map_err(|error: network::ParseError| usage(format!("{text}: {error}")))
             })
             .collect::<Result<Vec<network::Address>>>()
     };
@@ -85,13 +86,19 @@ fn node_config(settings: &NodeSettings, params: Params, folder: &Path) -> Result
         Err(_) => KillPoints::none(),
     };
     let mut random = [0; 64];
-    getrandom::SysRng.try_fill_bytes(&mut random).context("the system gives no randomness")?;
+    getrandom::SysRng
+        .try_fill_bytes(&mut random)
+        .context("the system gives no randomness")?;
     Ok(Config {
         params,
         folder: folder.to_owned(),
         p2p_listen: addresses(&settings.p2p_listen)?,
         connect: addresses(&settings.connect)?,
-        mdns: if settings.mdns { Switch::On } else { Switch::Off },
+        mdns: if settings.mdns {
+            Switch::On
+        } else {
+            Switch::Off
+        },
         rpc_listen: settings.rpc_listen,
         public_rpc_listen: settings.public_rpc_listen,
         metrics_listen: settings.metrics_listen,
@@ -115,8 +122,12 @@ fn announce(
         peer_id: running.peer_id(),
         p2p: running.p2p_addresses(),
         rpc: format!("http://{}", running.rpc_address()),
-        public_rpc: running.public_rpc_address().map(|address| format!("http://{address}")),
-        metrics: running.metrics_address().map(|address| format!("http://{address}")),
+        public_rpc: running
+            .public_rpc_address()
+            .map(|address| format!("http://{address}")),
+        metrics: running
+            .metrics_address()
+            .map(|address| format!("http://{address}")),
     };
     let json = serde_json::to_string(&endpoints)?;
     write_atomically(&folder.join(ENDPOINTS_FILE), json.as_bytes())?;

@@ -40,9 +40,11 @@ const LOOK: Duration = Duration::from_millis(300);
 pub(crate) async fn run(shared: &SharedArgs, command: &WalletCommand) -> Result<()> {
     match command {
         WalletCommand::New(node) => create(shared, node).await,
-        WalletCommand::Restore { node: _, words_file, birthday } => {
-            restore(shared, words_file, Height::new(*birthday))
-        }
+        WalletCommand::Restore {
+            node: _,
+            words_file,
+            birthday,
+        } => restore(shared, words_file, Height::new(*birthday)),
         WalletCommand::Address => {
             let address = open(shared)?.address().to_string();
             output::result(shared.json, &json!({ "address": address }), &address)
@@ -52,7 +54,13 @@ pub(crate) async fn run(shared: &SharedArgs, command: &WalletCommand) -> Result<
             output::result(shared.json, &json!({ "words": *words }), &words)
         }
         WalletCommand::Balance(node) => balance(shared, node).await,
-        WalletCommand::Send { node, to, amount, wait, timeout } => {
+        WalletCommand::Send {
+            node,
+            to,
+            amount,
+            wait,
+            timeout,
+        } => {
             let timeout = Duration::from_secs(*timeout);
             send(shared, node, to, *amount, *wait, timeout).await
         }
@@ -60,7 +68,11 @@ pub(crate) async fn run(shared: &SharedArgs, command: &WalletCommand) -> Result<
         WalletCommand::Backup { out } => {
             open(shared)?.backup(out)?;
             let file = out.display().to_string();
-            output::result(shared.json, &json!({ "file": file }), &format!("written to {file}"))
+            output::result(
+                shared.json,
+                &json!({ "file": file }),
+                &format!("written to {file}"),
+            )
         }
         WalletCommand::Sign => sign(shared),
         WalletCommand::Passwd { new_password_file } => {
@@ -68,7 +80,11 @@ pub(crate) async fn run(shared: &SharedArgs, command: &WalletCommand) -> Result<
             let session = open_with(shared, &old)?;
             let new = secrets::new_password(new_password_file.as_deref())?;
             session.change_password(&old, &new, Cost::DEFAULT, &mut UnwrapErr(SysRng))?;
-            output::result(shared.json, &json!({ "changed": true }), "the password is changed")
+            output::result(
+                shared.json,
+                &json!({ "changed": true }),
+                "the password is changed",
+            )
         }
     }
 }
@@ -92,10 +108,19 @@ fn make(shared: &SharedArgs, words: Words, birthday: Height) -> Result<()> {
     let params = Params::of(shared.network);
     let password = secrets::new_password(shared.password_file.as_deref())?;
     let kill_points = kill_points(shared)?;
-    let opening =
-        Opening { folder: &folder, params: &params, password: &password, kill_points };
-    let session =
-        Session::create(&opening, words, birthday, Cost::DEFAULT, &mut UnwrapErr(SysRng))?;
+    let opening = Opening {
+        folder: &folder,
+        params: &params,
+        password: &password,
+        kill_points,
+    };
+    let session = Session::create(
+        &opening,
+        words,
+        birthday,
+        Cost::DEFAULT,
+        &mut UnwrapErr(SysRng),
+    )?;
     let address = session.address().to_string();
     let text = format!(
         "{address}\nWrite down the words (`chainchat wallet words`): they are the only way back."
@@ -113,7 +138,12 @@ fn open_with(shared: &SharedArgs, password: &Zeroizing<String>) -> Result<Sessio
     let folder = folder(shared, "profile")?;
     let params = Params::of(shared.network);
     let kill_points = kill_points(shared)?;
-    Ok(Session::open(&Opening { folder: &folder, params: &params, password, kill_points })?)
+    Ok(Session::open(&Opening {
+        folder: &folder,
+        params: &params,
+        password,
+        kill_points,
+    })?)
 }
 
 fn kill_points(shared: &SharedArgs) -> Result<KillPoints> {
@@ -179,7 +209,10 @@ async fn wait_for_block(
 ) -> Result<()> {
     let started = Instant::now();
     loop {
-        session.sync(node, &mut UnwrapErr(SysRng)).await.map_err(anyhow::Error::from)?;
+        session
+            .sync(node, &mut UnwrapErr(SysRng))
+            .await
+            .map_err(anyhow::Error::from)?;
         match session.order_state(id) {
             Some(OrderState::InBlock { .. }) => return Ok(()),
             Some(OrderState::Superseded) | None => {
@@ -216,7 +249,11 @@ async fn history(shared: &SharedArgs, access: &NodeAccess, csv: bool) -> Result<
             .iter()
             .map(|line| {
                 let fields = line.trim_end().split(',');
-                names.iter().copied().zip(fields).collect::<std::collections::BTreeMap<_, _>>()
+                names
+                    .iter()
+                    .copied()
+                    .zip(fields)
+                    .collect::<std::collections::BTreeMap<_, _>>()
             })
             .collect();
         return output::result(true, &json!(objects), "");

@@ -28,7 +28,7 @@ use crate::keys::ConversationRoot;
 use crate::lookahead::Watch;
 use crate::plaintext::Attention;
 use crate::secret::Secret32;
-use crate::self_record::{DraftText, SelfRecord};
+use crate::self_record::SelfRecord;
 
 /// A slot where a newcomer with both keys begins to look for a free one: slot 0 is the creator's.
 const FIRST_SLOT_OF_MEMBERS: Slot = Slot::new(1);

@@ -12,21 +12,18 @@
 //! # Not here
 //! The rules of consensus, which the node checks: kind, class, rate epoch, authorisation.
 
-use std::collections::BTreeMap;
-
 use chain::envelope::EnvelopeKind;
-use chain::{BlockId, Envelope, Height, Timestamp, WireId};
+use chain::{BlockId, Envelope, Height, PublicKey, Timestamp, WireId};
 
-use super::{INBOX_MESSAGES_MAX, Messenger, Work};
-use crate::capability::Capability;
+use super::standing::tell;
+use super::{Messenger, Work};
 use crate::change_set::{Change, ChangeSet, OpenedMessage, Sighting, StoredAccess};
 use crate::content::{ChainStart, Content};
 use crate::conversation::Conversation;
 use crate::error::Refusal;
-use crate::event::{Event, Folder};
-use crate::ids::{ConversationId, MessageNumber, MessageRef, RefPrefix};
-use crate::inbox::{self, InboxContent, InboxMessage, Mailbox, Sender};
-use crate::log::{InBlock, Origin, Place, Seen};
+use crate::event::Event;
+use crate::ids::{ConversationId, MessageRef, RefPrefix};
+use crate::log::{InBlock, Place, Seen};
 use crate::lookahead::{Coordinates, Wanted, Watch};
 use crate::outbox::{Payload, Row};
 use crate::plaintext::{self, Plaintext};
@@ -141,6 +138,26 @@ impl Messenger {
         }
         self.advance(height, &mut work);
         work.finish()
+    }
+
+    /// Probes the one-time keys of a block for a fast scan of history: the indexes of those that are
+    /// expected. Their envelopes go to [`Messenger::receive`]; the rest is remembered in the ring.
+    /// Inbox envelopes have random keys and are not found this way.
+    pub fn probe_block<'a>(
+        &mut self,
+        height: Height,
+        one_time_keys: impl IntoIterator<Item = &'a PublicKey>,
+    ) -> Vec<u16> {
+        let mut expected = Vec::new();
+        for (index, key) in (0..=u16::MAX).zip(one_time_keys) {
+            if self.expects(key) {
+                expected.push(index);
+            } else {
+                self.lookahead
+                    .remember(key, Wanted::InBlock(Place { height, index }));
+            }
+        }
+        expected
     }
 
     pub(super) fn take(

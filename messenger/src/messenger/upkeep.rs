@@ -29,7 +29,7 @@ impl Messenger {
         if self.scanned.is_some_and(|scanned| scanned >= height) {
             return;
         }
-        let is_worth_it = !work.changes.is_empty() || height.get() % PROGRESS_BLOCKS == 0;
+        let is_worth_it = !work.changes.is_empty() || height.get().is_multiple_of(PROGRESS_BLOCKS);
         if is_worth_it {
             self.commit(work, Change::Scanned { height });
         } else {

@@ -31,7 +31,10 @@ impl Api {
     pub(super) async fn tip_point(&self) -> Result<BlockPoint, RpcFailure> {
         self.read(|view, _| {
             let tip = view.tip();
-            Ok(BlockPoint { height: tip.height.get(), id: Hex(tip.id) })
+            Ok(BlockPoint {
+                height: tip.height.get(),
+                id: Hex(tip.id),
+            })
         })
         .await
     }
@@ -63,7 +66,8 @@ impl Api {
 
     pub(super) async fn get_block(&self, asked: GetBlock) -> Result<BlockView, RpcFailure> {
         let (selector, form, network) = (asked.block()?, asked.form(), self.network());
-        self.read(move |view, _| block_view(view, selector, form, network)).await
+        self.read(move |view, _| block_view(view, selector, form, network))
+            .await
     }
 
     pub(super) async fn get_transaction(
@@ -78,7 +82,10 @@ impl Api {
             .map_err(unavailable)?;
         if let Some(tx) = waiting {
             let transaction = TransactionView::new(tx.transaction(), network);
-            return Ok(TransactionStatus { transaction, in_block: None });
+            return Ok(TransactionStatus {
+                transaction,
+                in_block: None,
+            });
         }
         self.read(move |view, _| {
             let found = view.transaction(&id).map_err(disk)?;
@@ -86,7 +93,10 @@ impl Api {
                 RpcFailure::unknown("unknown_transaction", "neither in the chain nor waiting")
             })?;
             let in_block = Some(placement(view, location)?);
-            Ok(TransactionStatus { transaction: TransactionView::new(&transaction, network), in_block })
+            Ok(TransactionStatus {
+                transaction: TransactionView::new(&transaction, network),
+                in_block,
+            })
         })
         .await
     }
@@ -98,13 +108,21 @@ impl Api {
         let Hex(id) = asked.id;
         let waiting = self
             .mailbox
-            .run(move |desk| desk.node.mempool().envelope(&id).map(|found| found.bytes().clone()))
+            .run(move |desk| {
+                desk.node
+                    .mempool()
+                    .envelope(&id)
+                    .map(|found| found.bytes().clone())
+            })
             .await
             .map_err(unavailable)?;
         let unparsable = |_| RpcFailure::internal("a checked envelope does not parse");
         if let Some(bytes) = waiting {
             let envelope = EnvelopeView::new(&bytes.parse().map_err(unparsable)?);
-            return Ok(EnvelopeStatus { envelope, in_block: None });
+            return Ok(EnvelopeStatus {
+                envelope,
+                in_block: None,
+            });
         }
         self.read(move |view, _| {
             let found = view.envelope(&id).map_err(disk)?;
@@ -112,7 +130,10 @@ impl Api {
                 RpcFailure::unknown("unknown_envelope", "neither in the chain nor waiting")
             })?;
             let envelope = EnvelopeView::new(&bytes.parse().map_err(unparsable)?);
-            Ok(EnvelopeStatus { envelope, in_block: Some(placement(view, location)?) })
+            Ok(EnvelopeStatus {
+                envelope,
+                in_block: Some(placement(view, location)?),
+            })
         })
         .await
     }
@@ -122,15 +143,29 @@ impl Api {
         asked: GetEnvelopes,
     ) -> Result<EnvelopePage, RpcFailure> {
         self.read(move |view, _| {
-            let mut page = EnvelopePage { blocks: Vec::new(), next: None };
+            let mut page = EnvelopePage {
+                blocks: Vec::new(),
+                next: None,
+            };
             let (mut bytes, mut height) = (0, Height::new(asked.from));
             for _ in 0..asked.count.min(PAGE_BLOCKS_MAX) {
-                let Some(block) = view.block_at(height).map_err(disk)? else { return Ok(page) };
-                bytes += block.body.envelopes.iter().map(|raw| raw.as_slice().len()).sum::<usize>();
+                let Some(block) = view.block_at(height).map_err(disk)? else {
+                    return Ok(page);
+                };
+                bytes += block
+                    .body
+                    .envelopes
+                    .iter()
+                    .map(|raw| raw.as_slice().len())
+                    .sum::<usize>();
                 if bytes > PAGE_BYTES_MAX && !page.blocks.is_empty() {
                     break;
                 }
-                let raws = block.body.envelopes.iter().map(|raw| RawHex::new(raw.as_slice()));
+                let raws = block
+                    .body
+                    .envelopes
+                    .iter()
+                    .map(|raw| RawHex::new(raw.as_slice()));
                 page.blocks.push(EnvelopeBlock {
                     height: height.get(),
                     id: Hex(block.id()),
@@ -178,7 +213,10 @@ impl Api {
             let next = tip.height.next().unwrap_or(tip.height);
             let epoch = params.rate_epoch(next);
             let prices = value::prices(view).map_err(state)?;
-            let price = prices.iter().find(|price| price.epoch == epoch).map(|price| price.kib);
+            let price = prices
+                .iter()
+                .find(|price| price.epoch == epoch)
+                .map(|price| price.kib);
             Ok(SupplyStatus {
                 height: tip.height.get(),
                 supply: BaseUnits(supply.supply),
@@ -197,7 +235,10 @@ impl Api {
     ) -> Result<StateHash, RpcFailure> {
         self.read(move |view, _| {
             let tip = view.tip();
-            if asked.height.is_some_and(|height| height != tip.height.get()) {
+            if asked
+                .height
+                .is_some_and(|height| height != tip.height.get())
+            {
                 // Earlier states are gone: the tree holds the tip's alone.
                 return Err(RpcFailure::bad_parameter(
                     "state_gone",
@@ -231,7 +272,9 @@ fn block_view(
 fn select(view: &View<'_>, selector: BlockSelector) -> Result<BlockId, RpcFailure> {
     match selector {
         BlockSelector::Id(id) => Ok(id),
-        BlockSelector::Height(height) => view.id_at(height).map_err(disk)?.ok_or_else(unknown_block),
+        BlockSelector::Height(height) => {
+            view.id_at(height).map_err(disk)?.ok_or_else(unknown_block)
+        }
     }
 }
 
@@ -240,13 +283,19 @@ fn on_best_chain(view: &View<'_>, height: Height, id: &BlockId) -> Result<bool, 
 }
 
 fn placement(view: &View<'_>, location: Location) -> Result<Placement, RpcFailure> {
-    let id = view.id_at(location.height).map_err(disk)?.ok_or_else(unknown_block)?;
+    let id = view
+        .id_at(location.height)
+        .map_err(disk)?
+        .ok_or_else(unknown_block)?;
     let tip = view.tip_height().map_err(state)?;
     Ok(Placement {
         height: location.height.get(),
         block: Hex(id),
         index: u32::from(location.position),
-        confirmations: tip.get().saturating_sub(location.height.get()).saturating_add(1),
+        confirmations: tip
+            .get()
+            .saturating_sub(location.height.get())
+            .saturating_add(1),
     })
 }
 

@@ -31,7 +31,10 @@ impl Figures {
         let asked = self.mailbox.run(|desk| {
             let (height, id) = desk.node.engine().tip().ok()?;
             let behind = desk.node.blocks_behind(height);
-            let age_ms = desk.now().get().saturating_sub(tip_time(&desk.node, &id).get());
+            let age_ms = desk
+                .now()
+                .get()
+                .saturating_sub(tip_time(&desk.node, &id).get());
             Some((height.get(), behind, age_ms))
         });
         asked.await.ok().flatten()
@@ -43,8 +46,16 @@ impl HealthSource for Figures {
     async fn health(&self) -> Health {
         let peers = self.mailbox.figures.peers.load(Ordering::Relaxed);
         match self.tip().await {
-            Some((_, blocks_behind, tip_age_ms)) => Health { peers, blocks_behind, tip_age_ms },
-            None => Health { peers, blocks_behind: u64::MAX, tip_age_ms: u64::MAX },
+            Some((_, blocks_behind, tip_age_ms)) => Health {
+                peers,
+                blocks_behind,
+                tip_age_ms,
+            },
+            None => Health {
+                peers,
+                blocks_behind: u64::MAX,
+                tip_age_ms: u64::MAX,
+            },
         }
     }
 
@@ -55,13 +66,21 @@ impl HealthSource for Figures {
             ("chainchat_tip_height", "gauge", height),
             ("chainchat_blocks_behind", "gauge", behind),
             ("chainchat_tip_age_ms", "gauge", age_ms),
-            ("chainchat_peers", "gauge", u64::from(figures.peers.load(Ordering::Relaxed))),
+            (
+                "chainchat_peers",
+                "gauge",
+                u64::from(figures.peers.load(Ordering::Relaxed)),
+            ),
             (
                 "chainchat_mempool_items",
                 "gauge",
                 u64::from(figures.mempool_items.load(Ordering::Relaxed)),
             ),
-            ("chainchat_disk_full", "gauge", u64::from(figures.disk_full.load(Ordering::Relaxed))),
+            (
+                "chainchat_disk_full",
+                "gauge",
+                u64::from(figures.disk_full.load(Ordering::Relaxed)),
+            ),
             (
                 "chainchat_blocks_connected_total",
                 "counter",
@@ -72,7 +91,11 @@ impl HealthSource for Figures {
                 "counter",
                 figures.blocks_disconnected.load(Ordering::Relaxed),
             ),
-            ("chainchat_bans_total", "counter", figures.bans.load(Ordering::Relaxed)),
+            (
+                "chainchat_bans_total",
+                "counter",
+                figures.bans.load(Ordering::Relaxed),
+            ),
             (
                 "chainchat_announcement_bytes_total",
                 "counter",

@@ -9,9 +9,7 @@
 use chain::{AccountId, Block, Header};
 use consensus::difficulty::Target;
 use consensus::pow::Solver;
-use rpc::types::{
-    Generate, Generated, Hex, SubmitSolution, SubmittedBlock, Template,
-};
+use rpc::types::{Generate, Generated, Hex, SubmitSolution, SubmittedBlock, Template};
 use rpc::{ErrorCode, RpcFailure};
 
 use super::{Api, ledger, unavailable};
@@ -26,10 +24,7 @@ const GENERATE_MAX: u32 = 20_000;
 const NONCES_MAX: u64 = 10_000_000;
 
 /// Work for `payout`.
-pub(super) async fn template(
-    mailbox: &Mailbox,
-    payout: AccountId,
-) -> Result<Template, RpcFailure> {
+pub(super) async fn template(mailbox: &Mailbox, payout: AccountId) -> Result<Template, RpcFailure> {
     mailbox
         .run(move |desk| {
             let now = desk.now();
@@ -41,13 +36,15 @@ pub(super) async fn template(
         })
         .await
         .map_err(unavailable)?
-        .map(|(job, header, now): (u64, Header, chain::Timestamp)| Template {
-            job: job.to_string(),
-            header: Hex(encoded(&header)),
-            target: Hex(target(&header).to_be_bytes()),
-            height: header.height.get(),
-            expires_ms: now.get().saturating_add(TEMPLATE_LIFE_MS),
-        })
+        .map(
+            |(job, header, now): (u64, Header, chain::Timestamp)| Template {
+                job: job.to_string(),
+                header: Hex(encoded(&header)),
+                target: Hex(target(&header).to_be_bytes()),
+                height: header.height.get(),
+                expires_ms: now.get().saturating_add(TEMPLATE_LIFE_MS),
+            },
+        )
         .map_err(ledger)
 }
 
@@ -56,9 +53,7 @@ impl Api {
         &self,
         solved: SubmitSolution,
     ) -> Result<SubmittedBlock, RpcFailure> {
-        let stale = || {
-            RpcFailure::rejected("stale_job", "the template is gone; ask for a new one")
-        };
+        let stale = || RpcFailure::rejected("stale_job", "the template is gone; ask for a new one");
         let job: u64 = solved.job.parse().map_err(|_| stale())?;
         let known = self
             .mailbox
@@ -95,11 +90,16 @@ impl Api {
                 .ok_or_else(|| ledger(LedgerError::Full))?;
             let pow = self.params.pow;
             let solving = tokio::task::spawn_blocking(move || solve(block, solver, pow));
-            let (solved, back) =
-                solving.await.map_err(|_| RpcFailure::internal("the search was interrupted"))?;
+            let (solved, back) = solving
+                .await
+                .map_err(|_| RpcFailure::internal("the search was interrupted"))?;
             solver = back;
             let block = solved.ok_or_else(|| {
-                RpcFailure::new(ErrorCode::Busy, "no_solution", "no solution was found; try again")
+                RpcFailure::new(
+                    ErrorCode::Busy,
+                    "no_solution",
+                    "no solution was found; try again",
+                )
             })?;
             ids.push(self.submit_block(block).await?.id);
         }

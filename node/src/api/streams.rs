@@ -112,7 +112,9 @@ fn stream<T: Queued + Send + 'static>(
 }
 
 fn publish_all<T: Queued>(publisher: &Publisher<T>, events: Vec<T>) -> bool {
-    events.into_iter().all(|event| publisher.publish(event).is_ok())
+    events
+        .into_iter()
+        .all(|event| publisher.publish(event).is_ok())
 }
 
 fn head(moves: &Arc<Vec<TipMove>>) -> Option<Head> {
@@ -144,19 +146,28 @@ fn moved(step: &TipMove) -> EnvelopeEvent {
 }
 
 fn named(block: &Block) -> BlockEnvelopes {
-    let envelopes = block.body.envelopes.iter().filter_map(|bytes| bytes.parse().ok());
+    let envelopes = block
+        .body
+        .envelopes
+        .iter()
+        .filter_map(|bytes| bytes.parse().ok());
     BlockEnvelopes {
         height: block.header.height.get(),
         block: Hex(block.id()),
         time_ms: block.header.time.get(),
         envelopes: envelopes
-            .map(|envelope| IncludedEnvelope { id: Hex(envelope.mid()), wid: Hex(envelope.wid()) })
+            .map(|envelope| IncludedEnvelope {
+                id: Hex(envelope.mid()),
+                wid: Hex(envelope.wid()),
+            })
             .collect(),
     }
 }
 
 fn pending(item: &Arc<Item>) -> Option<EnvelopeEvent> {
-    let Item::Envelope(envelope) = item.as_ref() else { return None };
+    let Item::Envelope(envelope) = item.as_ref() else {
+        return None;
+    };
     Some(EnvelopeEvent::Pending(PendingEnvelope {
         id: Hex(*envelope.message_id()),
         wid: Hex(*envelope.wire_id()),

@@ -61,8 +61,12 @@ impl Api {
         let id = transaction.id();
         let bytes = codec::encode(&transaction);
         let ack = submit.ack.unwrap_or(Acknowledgement::Accepted);
-        let row = PendingRow { id: PendingId::Transaction(id), bytes };
-        self.submit(ack, row, move |node| node.submit_transaction(transaction)).await?;
+        let row = PendingRow {
+            id: PendingId::Transaction(id),
+            bytes,
+        };
+        self.submit(ack, row, move |node| node.submit_transaction(transaction))
+            .await?;
         Ok(SubmittedTransaction { id: Hex(id), ack })
     }
 
@@ -74,10 +78,18 @@ impl Api {
         let envelope = submit.raw.envelope()?;
         let (id, wid) = (envelope.mid(), envelope.wid());
         let ack = submit.ack.unwrap_or(Acknowledgement::Accepted);
-        let row = PendingRow { id: PendingId::Envelope(wid), bytes: bytes.clone() };
+        let row = PendingRow {
+            id: PendingId::Envelope(wid),
+            bytes: bytes.clone(),
+        };
         let bytes = EnvelopeBytes::new(bytes);
-        self.submit(ack, row, move |node| node.submit_envelope(bytes)).await?;
-        Ok(SubmittedEnvelope { id: Hex(id), wid: Hex(wid), ack })
+        self.submit(ack, row, move |node| node.submit_envelope(bytes))
+            .await?;
+        Ok(SubmittedEnvelope {
+            id: Hex(id),
+            wid: Hex(wid),
+            ack,
+        })
     }
 
     async fn submit(
@@ -108,7 +120,9 @@ impl Api {
     async fn make_durable(&self, row: PendingRow) -> Result<(), RpcFailure> {
         let store = Arc::clone(&self.store);
         let task = tokio::task::spawn_blocking(move || store.put_pending(&[row]));
-        let kept = task.await.map_err(|_| RpcFailure::internal("the write was interrupted"))?;
+        let kept = task
+            .await
+            .map_err(|_| RpcFailure::internal("the write was interrupted"))?;
         kept.map_err(|error| match error {
             StoreError::PendingFull { .. } => RpcFailure::new(
                 ErrorCode::Busy,
@@ -158,8 +172,11 @@ impl Api {
                 ids.truncate(count);
                 let last = ids.last().filter(|_| is_cut);
                 let next = last.map(|(id, _)| Hex(chain::Hash32::from_bytes(*id)));
-                let mut page =
-                    MempoolPage { transactions: Vec::new(), envelopes: Vec::new(), next };
+                let mut page = MempoolPage {
+                    transactions: Vec::new(),
+                    envelopes: Vec::new(),
+                    next,
+                };
                 for (id, is_transaction) in ids {
                     if is_transaction {
                         page.transactions.push(Hex(chain::TxId::from_bytes(id)));

@@ -56,7 +56,12 @@ impl<L: Ledger> Node<L> {
         let id = self.next_question;
         self.next_question = id.wrapping_add(1);
         self.questions.insert(id, (peer.to_owned(), question));
-        self.outbox.push(Action::Ask { question: id, peer: peer.to_owned(), protocol, bytes });
+        self.outbox.push(Action::Ask {
+            question: id,
+            peer: peer.to_owned(),
+            protocol,
+            bytes,
+        });
     }
 
     /// A question of ours ended: with an answer, or with none.
@@ -69,7 +74,9 @@ impl<L: Ledger> Node<L> {
         answer: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
-        let Some((peer, question)) = self.questions.remove(&question) else { return Ok(()) };
+        let Some((peer, question)) = self.questions.remove(&question) else {
+            return Ok(());
+        };
         match question {
             Question::Headers => self.headers_answered(&peer, answer, now)?,
             Question::Bodies(asked) => self.bodies_answered(&peer, &asked, answer, now)?,
@@ -116,7 +123,9 @@ impl<L: Ledger> Node<L> {
             }
         }
         let height = last.map(|header| header.height);
-        let actions = self.sync.headers_arrived(peer, height, is_full && got_all, now);
+        let actions = self
+            .sync
+            .headers_arrived(peer, height, is_full && got_all, now);
         self.follow(actions, now);
         Ok(())
     }
@@ -147,8 +156,12 @@ impl<L: Ledger> Node<L> {
         if bodies.len() > asked.len() {
             self.peer_offended(peer, Offence::UselessAnswer, now);
         }
-        let had: BTreeSet<BlockId> =
-            asked.iter().zip(&bodies).filter(|(_, body)| body.is_some()).map(|(id, _)| *id).collect();
+        let had: BTreeSet<BlockId> = asked
+            .iter()
+            .zip(&bodies)
+            .filter(|(_, body)| body.is_some())
+            .map(|(id, _)| *id)
+            .collect();
         // A short answer is full of bytes; what it left out may be asked for again.
         let answered = &asked[..bodies.len().min(asked.len())];
         let left_out = &asked[answered.len()..];
@@ -171,8 +184,10 @@ impl<L: Ledger> Node<L> {
         let Some(bytes) = answer else { return Ok(()) };
         match codec::decode(bytes, MempoolResponse::BYTES_MAX) {
             Ok(MempoolResponse::Inventory(names)) => {
-                let unknown: Vec<_> =
-                    names.into_iter().filter(|name| self.mempool.get(name).is_none()).collect();
+                let unknown: Vec<_> = names
+                    .into_iter()
+                    .filter(|name| self.mempool.get(name).is_none())
+                    .collect();
                 if !unknown.is_empty() {
                     let bytes = codec::encode(&MempoolRequest::Items(unknown));
                     self.ask_with(peer, Question::Items, bytes);
@@ -212,7 +227,9 @@ impl<L: Ledger> Node<L> {
                 .map(|request| codec::encode(&self.mempool_page(&request))),
             Protocol::Missing => match codec::decode(bytes, MissingRequest::BYTES_MAX) {
                 Ok(request) => {
-                    let Some(items) = self.missing_of(&request)? else { return Ok(()) };
+                    let Some(items) = self.missing_of(&request)? else {
+                        return Ok(());
+                    };
                     Some(codec::encode(&items))
                 }
                 Err(_) => None,
@@ -232,7 +249,9 @@ impl<L: Ledger> Node<L> {
         // The chains part below the tree: the ledger knows the rest.
         let ledger = self.engine.ledger();
         for id in locator {
-            let Some(known) = ledger.block(id)? else { continue };
+            let Some(known) = ledger.block(id)? else {
+                continue;
+            };
             let start = known.header.height;
             if ledger.id_at(start)? == Some(*id) {
                 return self.stored_headers(start);
@@ -248,7 +267,9 @@ impl<L: Ledger> Node<L> {
         while headers.len() < HEADERS_MAX {
             let Some(next) = height.next() else { break };
             let Some(id) = ledger.id_at(next)? else { break };
-            let Some(known) = ledger.block(&id)? else { break };
+            let Some(known) = ledger.block(&id)? else {
+                break;
+            };
             headers.push(known.header);
             height = next;
         }
@@ -259,7 +280,11 @@ impl<L: Ledger> Node<L> {
         let mut bodies = Vec::new();
         let mut bytes = 0;
         for id in ids {
-            let body = if self.is_applied(id)? { self.engine.ledger().body(id)? } else { None };
+            let body = if self.is_applied(id)? {
+                self.engine.ledger().body(id)?
+            } else {
+                None
+            };
             bytes += body.as_ref().map_or(0, codec::encoded_len);
             if bytes > BODIES_BYTES_MAX && !bodies.is_empty() {
                 break;
@@ -309,7 +334,15 @@ impl<L: Ledger> Node<L> {
         if !self.is_applied(&request.block)? {
             return Ok(None);
         }
-        let Some(body) = self.engine.ledger().body(&request.block)? else { return Ok(None) };
-        Ok(items_at(&Block { header: Header::default(), body }, request))
+        let Some(body) = self.engine.ledger().body(&request.block)? else {
+            return Ok(None);
+        };
+        Ok(items_at(
+            &Block {
+                header: Header::default(),
+                body,
+            },
+            request,
+        ))
     }
 }

@@ -68,7 +68,14 @@ impl<L: Ledger> Node<L> {
         let Ok(block) = Reconstruction::start(announcement, &self.mempool) else {
             return self.reject_malformed(from, token, now);
         };
-        self.assemble(Assembly { from: from.to_owned(), token, block }, now)
+        self.assemble(
+            Assembly {
+                from: from.to_owned(),
+                token,
+                block,
+            },
+            now,
+        )
     }
 
     /// Completes an announced block or asks for what is missing.
@@ -90,13 +97,22 @@ impl<L: Ledger> Node<L> {
             return Ok(());
         }
         let Assembly { from, token, block } = assembly;
-        let Some(body) = block.into_body() else { return self.verdict(token, Verdict::Ignore) };
+        let Some(body) = block.into_body() else {
+            return self.verdict(token, Verdict::Ignore);
+        };
         self.remember_bringer(id, &from);
         match self.engine.add_body(&id, body, &self.mempool) {
             Ok(advance) => {
-                let is_condemned = advance.condemned.iter().any(|(condemned, _)| *condemned == id);
+                let is_condemned = advance
+                    .condemned
+                    .iter()
+                    .any(|(condemned, _)| *condemned == id);
                 self.settle(advance, now)?;
-                let verdict = if is_condemned { Verdict::Reject } else { Verdict::Accept };
+                let verdict = if is_condemned {
+                    Verdict::Reject
+                } else {
+                    Verdict::Accept
+                };
                 self.verdict(token, verdict)
             }
             Err(Refusal::Rule(rule)) if rule.condemns_block() => {
@@ -120,7 +136,9 @@ impl<L: Ledger> Node<L> {
         bytes: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
-        let Some(mut assembly) = self.assemblies.remove(&id) else { return Ok(()) };
+        let Some(mut assembly) = self.assemblies.remove(&id) else {
+            return Ok(());
+        };
         let items = bytes.map(|bytes| codec::decode::<Items>(bytes, Items::BYTES_MAX));
         match items {
             Some(Ok(items)) => {
@@ -140,7 +158,10 @@ impl<L: Ledger> Node<L> {
     pub(super) fn give_up_assembly(&mut self, id: &BlockId) {
         if let Some(assembly) = self.assemblies.remove(id) {
             let verdict = Verdict::Ignore;
-            self.outbox.push(Action::Verdict { token: assembly.token, verdict });
+            self.outbox.push(Action::Verdict {
+                token: assembly.token,
+                verdict,
+            });
         }
     }
 
@@ -190,8 +211,11 @@ impl<L: Ledger> Node<L> {
         let fresh = new_items(&block.body, &self.mempool);
         match self.engine.add_body(&id, block.body, &self.mempool) {
             Ok(advance) => {
-                let condemned =
-                    advance.condemned.iter().find(|(condemned, _)| *condemned == id).cloned();
+                let condemned = advance
+                    .condemned
+                    .iter()
+                    .find(|(condemned, _)| *condemned == id)
+                    .cloned();
                 self.settle(advance, now)?;
                 if let Some((_, rule)) = condemned {
                     return Ok(BlockSubmission::Refused(Refusal::Rule(rule)));
@@ -214,12 +238,22 @@ impl<L: Ledger> Node<L> {
         if self.engine.tip()?.1 != *id || self.is_catching_up(now)? {
             return Ok(());
         }
-        let Some(body) = self.engine.ledger().body(id)? else { return Ok(()) };
-        let Some(header) = self.engine.tree().header(id) else { return Ok(()) };
-        let block = Block { header: *header, body };
+        let Some(body) = self.engine.ledger().body(id)? else {
+            return Ok(());
+        };
+        let Some(header) = self.engine.tree().header(id) else {
+            return Ok(());
+        };
+        let block = Block {
+            header: *header,
+            body,
+        };
         let announcement = BlockAnnouncement::of(&block, |name| fresh.contains(name));
         let bytes = codec::encode(&announcement);
-        self.outbox.push(Action::Publish { topic: Topic::Block, bytes });
+        self.outbox.push(Action::Publish {
+            topic: Topic::Block,
+            bytes,
+        });
         Ok(())
     }
 
@@ -267,7 +301,9 @@ impl<L: Ledger> Node<L> {
     pub(super) fn score(&mut self, peer: &str, rule: &Rule, carrier: Carrier, now: Timestamp) {
         let severity = rule.severity(carrier);
         tracing::debug!(peer, %rule, ?severity, "a rule was broken");
-        let ban = self.peers.broke_rule(peer, severity, &rule.to_string(), now);
+        let ban = self
+            .peers
+            .broke_rule(peer, severity, &rule.to_string(), now);
         self.outbox.extend(ban.map(Action::Ban));
     }
 

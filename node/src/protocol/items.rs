@@ -106,7 +106,12 @@ impl<L: Ledger> Node<L> {
 
     /// Takes back what a disconnected block held.
     pub(super) fn readmit(&mut self, block: &Block) -> Result<(), LedgerError> {
-        let transactions = block.body.transactions.iter().cloned().map(Loose::Transaction);
+        let transactions = block
+            .body
+            .transactions
+            .iter()
+            .cloned()
+            .map(Loose::Transaction);
         let envelopes = block.body.envelopes.iter().cloned().map(Loose::Envelope);
         for item in transactions.chain(envelopes) {
             // What the new branch does not allow has no place here.
@@ -146,7 +151,14 @@ impl<L: Ledger> Node<L> {
             Err(Refusal::Rule(rule)) => {
                 self.score(from, &rule, Carrier::Loose, now);
                 let is_grave = rule.severity(Carrier::Loose) >= Severity::Serious;
-                self.verdict(token, if is_grave { Verdict::Reject } else { Verdict::Ignore })
+                self.verdict(
+                    token,
+                    if is_grave {
+                        Verdict::Reject
+                    } else {
+                        Verdict::Ignore
+                    },
+                )
             }
             Err(_) => self.verdict(token, Verdict::Ignore),
         }

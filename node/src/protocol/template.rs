@@ -25,10 +25,16 @@ impl<L: Ledger> Node<L> {
         let tip = self.engine.tip()?.1;
         let tree = self.engine.tree();
         let is_stale = |header: &chain::Header| {
-            tree.ancestor(&tip, header.height).is_some_and(|on_chain| on_chain != header.id())
+            tree.ancestor(&tip, header.height)
+                .is_some_and(|on_chain| on_chain != header.id())
         };
-        let uncles: Vec<_> =
-            self.uncle_candidates.iter().rev().filter(|header| is_stale(header)).copied().collect();
+        let uncles: Vec<_> = self
+            .uncle_candidates
+            .iter()
+            .rev()
+            .filter(|header| is_stale(header))
+            .copied()
+            .collect();
         let view = self.engine.ledger().view()?;
         let mut draft = Draft::new(&view, self.engine.params())?;
         for uncle in uncles {

@@ -127,7 +127,10 @@ impl Desk {
     pub(crate) fn noted<T>(&mut self, result: Result<T, LedgerError>) -> Option<T> {
         match result {
             Ok(value) => {
-                self.mailbox.figures.disk_full.store(false, Ordering::Relaxed);
+                self.mailbox
+                    .figures
+                    .disk_full
+                    .store(false, Ordering::Relaxed);
                 Some(value)
             }
             Err(LedgerError::Full) => {
@@ -180,7 +183,11 @@ impl Desk {
     fn network_event(&mut self, event: Event) {
         let now = self.now();
         let result = match event {
-            Event::PeerConnected { peer, address, direction } => {
+            Event::PeerConnected {
+                peer,
+                address,
+                direction,
+            } => {
                 self.peers.insert(peer, (address, direction));
                 self.count_peers();
                 self.remember(&address, now);
@@ -193,7 +200,12 @@ impl Desk {
                 self.node.peer_disconnected(&peer.to_string());
                 Ok(())
             }
-            Event::Gossip { token, from, topic, bytes } => {
+            Event::Gossip {
+                token,
+                from,
+                topic,
+                bytes,
+            } => {
                 let name = self.token();
                 if self.messages.len() >= TOKENS_MAX {
                     self.messages.pop_first();
@@ -213,24 +225,34 @@ impl Desk {
                     }
                 }
             }
-            Event::Request { peer, protocol, bytes, token } => {
+            Event::Request {
+                peer,
+                protocol,
+                bytes,
+                token,
+            } => {
                 let name = self.token();
                 if self.responses.len() >= TOKENS_MAX {
                     self.responses.pop_first();
                 }
                 self.responses.insert(name, token);
-                let asked = self.node.asked(&peer.to_string(), name, ours(protocol), &bytes, now);
+                let asked = self
+                    .node
+                    .asked(&peer.to_string(), name, ours(protocol), &bytes, now);
                 self.carry_out();
                 // Dropping an unused token declines.
                 self.responses.remove(&name);
                 asked
             }
-            Event::Response { request, result, .. } => match self.questions.remove(&request) {
+            Event::Response {
+                request, result, ..
+            } => match self.questions.remove(&request) {
                 Some(question) => self.node.answered(question, result.ok().as_deref(), now),
                 None => Ok(()),
             },
             Event::Misbehaviour { peer, .. } => {
-                self.node.peer_offended(&peer.to_string(), Offence::Malformed, now);
+                self.node
+                    .peer_offended(&peer.to_string(), Offence::Malformed, now);
                 Ok(())
             }
             Event::Unpublished { publication, .. } => {
@@ -259,7 +281,11 @@ impl Desk {
         if !address.is_dialable() {
             return;
         }
-        let row = PeerRow { seen: now, answered: Some(now), failures: 0 };
+        let row = PeerRow {
+            seen: now,
+            answered: Some(now),
+            failures: 0,
+        };
         if let Err(error) = self.store.put_peers(&[(address.to_string(), row)]) {
             tracing::debug!(%error, "the address of a peer was not kept");
         }
@@ -271,7 +297,12 @@ impl Desk {
             match action {
                 Action::Verdict { token, verdict } => self.finish_message(token, theirs(verdict)),
                 Action::Publish { topic, bytes } => self.publish(topic, bytes),
-                Action::Ask { question, peer, protocol, bytes } => {
+                Action::Ask {
+                    question,
+                    peer,
+                    protocol,
+                    bytes,
+                } => {
                     self.ask(question, &peer, protocol, bytes);
                 }
                 Action::Answer { token, bytes } => {
@@ -290,12 +321,18 @@ impl Desk {
                     }
                 }
                 Action::Dropped(names) => {
-                    tracing::debug!(items = names.len(), "items left the mempool without a block");
+                    tracing::debug!(
+                        items = names.len(),
+                        "items left the mempool without a block"
+                    );
                 }
             }
         }
         let items = u32::try_from(self.node.mempool().len()).unwrap_or(u32::MAX);
-        self.mailbox.figures.mempool_items.store(items, Ordering::Relaxed);
+        self.mailbox
+            .figures
+            .mempool_items
+            .store(items, Ordering::Relaxed);
     }
 
     fn tip_moved(&self, moves: Vec<TipMove>) {

@@ -123,11 +123,17 @@ pub struct RunningNode {
 pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     config.params.check()?;
     tracing::info!(network = %config.params.network, folder = %config.folder.display(), "starting");
-    let options = Options { kill_points: config.kill_points.clone(), ..Options::default() };
+    let options = Options {
+        kill_points: config.kill_points.clone(),
+        ..Options::default()
+    };
     let store = Arc::new(Store::open(&config.folder, &config.params, options)?);
     tracing::info!("the store is open");
     for words in &store.recovery().dropped {
-        tracing::warn!(words, "the last run left an unfinished record; it will be fetched again");
+        tracing::warn!(
+            words,
+            "the last run left an unfinished record; it will be fetched again"
+        );
     }
     let mut node = Node::open(Disk::new(Arc::clone(&store)), config.params.clone())?;
     resubmit(&mut node, &store)?;
@@ -142,7 +148,12 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
         handle.clone(),
         Arc::clone(&stop_asked),
     ));
-    let desk = Desk::new(node, Arc::clone(&store), Some(handle.clone()), mailbox.clone());
+    let desk = Desk::new(
+        node,
+        Arc::clone(&store),
+        Some(handle.clone()),
+        mailbox.clone(),
+    );
     let thread = tokio::task::spawn_blocking(move || desk.serve(commands));
     let to_thread = mailbox.clone();
     let events = tokio::spawn(async move {
@@ -216,7 +227,11 @@ impl RunningNode {
     #[must_use]
     pub fn p2p_addresses(&self) -> Vec<String> {
         let peer = self.network.peer_id();
-        self.network.listening().iter().map(|a| a.with_peer(peer).to_string()).collect()
+        self.network
+            .listening()
+            .iter()
+            .map(|a| a.with_peer(peer).to_string())
+            .collect()
     }
 
     /// Where the private RPC listens.
@@ -301,9 +316,15 @@ fn network_config(config: &Config, store: &Store) -> Result<network::Config, Sta
     let bans = view.bans()?.into_iter().filter_map(|(subject, row)| {
         let left_ms = row.until.get().checked_sub(now.get())?;
         let subject = BanSubject::Peer(subject.parse().ok()?);
-        Some(Ban { subject, lasting: Duration::from_millis(left_ms) })
+        Some(Ban {
+            subject,
+            lasting: Duration::from_millis(left_ms),
+        })
     });
-    let known = view.peers()?.into_keys().filter_map(|address| address.parse().ok());
+    let known = view
+        .peers()?
+        .into_keys()
+        .filter_map(|address| address.parse().ok());
     let mut wanted = network::Config::new(config.params.chain_id(), key);
     wanted.listen.clone_from(&config.p2p_listen);
     wanted.connect.clone_from(&config.connect);
@@ -318,11 +339,15 @@ fn node_key(folder: &Path, random: &[u8; 64]) -> Result<NodeKey, StartError> {
     let path = folder.join(NODE_KEY_FILE);
     let hex = data_encoding::HEXLOWER;
     if path.exists() {
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| StartError::Io { path: path.clone(), error })?;
+        let text = std::fs::read_to_string(&path).map_err(|error| StartError::Io {
+            path: path.clone(),
+            error,
+        })?;
         let bytes = hex.decode(text.trim().as_bytes()).ok();
         let bytes: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
-        return bytes.map(NodeKey::from_bytes).ok_or(StartError::NodeKey { path });
+        return bytes
+            .map(NodeKey::from_bytes)
+            .ok_or(StartError::NodeKey { path });
     }
     let [_, key] = halves(random);
     store::write_atomically(&path, format!("{}\n", hex.encode(&key)).as_bytes())?;

@@ -140,7 +140,8 @@ fn a_start_notices_ends_that_do_not_fit() {
         state_root: Hash32::default(),
         ..*tip
     };
-    let cases: [(&str, fn(&Twins, schema::Tip)); 4] = [
+    type Case = (&'static str, fn(&Twins, schema::Tip));
+    let cases: [Case; 4] = [
         ("tip below the chain", |twins, moved| {
             let sealed = record::seal_value(Table::Meta, META_TIP, &moved);
             twins.put_raw(Table::Meta, META_TIP, &sealed);

@@ -279,6 +279,44 @@ fn a_message_before_its_chain_start_is_found_again() {
 }
 
 #[test]
+fn a_scan_by_keys_alone_finds_what_reading_whole_blocks_finds() {
+    let mut world = World::new(2);
+    let id = world.conversation(Access::ReadWrite);
+    let mut scanner = world.people[1].clone();
+    for round in 0..6 {
+        world.says(round % 2, &id, &format!("{round}"));
+        world.gossip();
+        world.mine();
+    }
+    let now = world.now;
+    for (height, block) in world.blocks.iter().enumerate().skip(1) {
+        let height = Height::new(height as u64);
+        let keys: Vec<_> = block
+            .envelopes
+            .iter()
+            .map(|found| found.one_time_key)
+            .collect();
+        let mut wanted = scanner.messenger.probe_block(height, &keys);
+        while let Some(index) = wanted.pop() {
+            let position = crate::Position::InBlock {
+                height,
+                block: block.id,
+                index,
+            };
+            let envelope = &block.envelopes[usize::from(index)];
+            let (events, changes) = scanner.messenger.receive(envelope, position, now);
+            wanted.extend(events.iter().filter_map(|event| match event {
+                Event::Needed(crate::lookahead::Wanted::InBlock(place)) => Some(place.index),
+                _ => None,
+            }));
+            scanner.keep(Vec::new(), &changes);
+        }
+    }
+    assert_eq!(scanner.texts(&id), world.people[0].texts(&id));
+    assert_eq!(scanner.texts(&id).len(), 6);
+}
+
+#[test]
 fn a_long_conversation_slides_its_window_and_begins_new_chains() {
     let mut world = World::new(2);
     let id = world.conversation(Access::ReadWrite);
