@@ -63,7 +63,7 @@ pub enum InboxContent {
         /// Their name for themself.
         name: String,
         /// What they say.
-        text: crate::self_record::DraftText,
+        text: crate::secret::PrivateText,
     },
     /// A type that this version does not know or not act on.
     Unsupported(crate::content::Unsupported),
@@ -171,7 +171,7 @@ impl InboxContent {
                 let name = reader.str8()?;
                 Self::ContactRequest {
                     name,
-                    text: crate::self_record::DraftText(reader.str16()?),
+                    text: crate::secret::PrivateText(reader.str16()?),
                 }
             }
             _ => {

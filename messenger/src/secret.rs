@@ -93,6 +93,16 @@ impl fmt::Debug for SecretBytes {
     }
 }
 
+/// Somebody's words: `Debug` shows their length only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PrivateText(pub String);
+
+impl fmt::Debug for PrivateText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PrivateText({} bytes)", self.0.len())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -237,7 +237,7 @@ fn session_of(delegation: &[u8; crate::delegation::Delegation::BYTES]) -> Public
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::self_record::DraftText;
+    use crate::secret::PrivateText;
 
     fn conversation(byte: u8) -> ConversationId {
         ConversationId::from_bytes([byte; 32])
@@ -254,7 +254,7 @@ mod tests {
     fn draft(text: &str) -> SelfRecord {
         SelfRecord::Draft {
             conversation: conversation(1),
-            text: DraftText(text.to_owned()),
+            text: PrivateText(text.to_owned()),
         }
     }
 

@@ -9,8 +9,6 @@
 //! # Not here
 //! When records are written and how they are folded: [`crate::self_conversation`].
 
-use std::fmt;
-
 use chain::{Height, PublicKey};
 
 use crate::capability::Access;
@@ -19,7 +17,7 @@ use crate::delegation::Delegation;
 use crate::error::LayoutError;
 use crate::ids::{ConversationId, Generation, KeyEpoch, Slot, WriterChainId};
 use crate::layout::{Reader, Writer};
-use crate::secret::SecretBytes;
+use crate::secret::{PrivateText, SecretBytes};
 
 /// Read marks in one record.
 pub const READ_MARKS_MAX: usize = 8;
@@ -57,7 +55,7 @@ pub enum SelfRecord {
         /// Where.
         conversation: ConversationId,
         /// Empty removes it.
-        text: DraftText,
+        text: PrivateText,
     },
     /// What the owner thinks of an account.
     Contact {
@@ -91,16 +89,6 @@ pub enum SelfRecord {
         /// Which writer chain.
         writer: WriterChainId,
     },
-}
-
-/// An unsent text that does not show in `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DraftText(pub String);
-
-impl fmt::Debug for DraftText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DraftText({} bytes)", self.0.len())
-    }
 }
 
 /// A set of list states.
@@ -299,7 +287,7 @@ impl SelfRecord {
                 let conversation = read_conversation_id(reader)?;
                 Self::Draft {
                     conversation,
-                    text: DraftText(reader.str16()?),
+                    text: PrivateText(reader.str16()?),
                 }
             }
             code::SELF_CONTACT => {
@@ -420,7 +408,7 @@ mod tests {
             SelfRecord::Read(vec![mark; READ_MARKS_MAX]),
             SelfRecord::Draft {
                 conversation,
-                text: DraftText("unsent".to_owned()),
+                text: PrivateText("unsent".to_owned()),
             },
             SelfRecord::Contact {
                 key: PublicKey::from_bytes([2; 32]),

@@ -5,7 +5,7 @@ use rand_core::SeedableRng;
 
 use super::*;
 use crate::delegation::DelegationTerms;
-use crate::self_record::DraftText;
+use crate::secret::PrivateText;
 
 fn chain() -> ChainId {
     ChainId::from_bytes([1; 32])
@@ -29,7 +29,7 @@ fn mailbox() -> Mailbox {
 fn request() -> InboxContent {
     InboxContent::ContactRequest {
         name: "me".to_owned(),
-        text: DraftText("hello".to_owned()),
+        text: PrivateText("hello".to_owned()),
     }
 }
 

@@ -27,7 +27,8 @@ use crate::inbox::{
 };
 use crate::lookahead::Watch;
 use crate::scalar;
-use crate::self_record::{ContactState, DraftText};
+use crate::secret::PrivateText;
+use crate::self_record::ContactState;
 
 impl Messenger {
     pub(super) fn take_inbox(
@@ -145,7 +146,7 @@ impl Messenger {
         now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<(MessageRef, ChangeSet), SendError> {
-        let text = DraftText(text.to_owned());
+        let text = PrivateText(text.to_owned());
         let content = InboxContent::ContactRequest {
             name: name.to_owned(),
             text,

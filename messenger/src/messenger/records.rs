@@ -22,11 +22,10 @@ use crate::event::Event;
 use crate::ids::ConversationId;
 use crate::outbox::Payload;
 use crate::plaintext::Attention;
+use crate::secret::PrivateText;
 use crate::secret::SecretBytes;
 use crate::self_conversation::AccountRecords;
-use crate::self_record::{
-    ContactState, DeviceChange, DraftText, ReadMark, SelfRecord, StateBits, narrow,
-};
+use crate::self_record::{ContactState, DeviceChange, ReadMark, SelfRecord, StateBits, narrow};
 
 impl Messenger {
     /// What the account keeps about conversations, contacts and devices, with what waits to be
@@ -114,7 +113,7 @@ impl Messenger {
     ) -> Result<ChangeSet, LayoutError> {
         self.keep(&SelfRecord::Draft {
             conversation,
-            text: DraftText(text.to_owned()),
+            text: PrivateText(text.to_owned()),
         })
     }
 
@@ -191,16 +190,13 @@ impl Messenger {
         let Some(tip) = self.scanned.filter(|_| self.is_at_tip) else {
             return;
         };
-        if self.is_quiet() || self.has_record_on_the_way() {
+        if self.waiting.is_empty() || self.is_quiet() || self.has_record_on_the_way() {
             return;
         }
         let has_chain = self
             .conversations
             .get(&id)
             .is_some_and(|own| own.own_chain(now).is_some());
-        if has_chain && self.waiting.is_empty() {
-            return;
-        }
         let epoch = self.rates.for_next_block(tip);
         let Some(due) = self.record_due else {
             let begin = if self.record_epoch == Some(epoch.get()) {
