@@ -30,4 +30,4 @@ demo: build
 	@python3 tests/demo.py
 
 bench: prepare
-	$(CARGO) bench --locked --workspace --bench '*'
+	$(CARGO) bench --locked --profile release -p chainchat-benches

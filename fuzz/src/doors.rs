@@ -70,12 +70,12 @@ pub const DOORS: [Door; 14] = [
     },
     Door {
         name: "wallet_change_set",
-        bytes_max: 1 << 20,
+        bytes_max: wallet::change_set::CHANGE_SET_BYTES_MAX,
         recode: |bytes| Some(wallet::ChangeSet::decode(bytes).ok()?.encode()),
     },
     Door {
         name: "messenger_change_set",
-        bytes_max: 1 << 20,
+        bytes_max: messenger::change_set::CHANGE_SET_BYTES_MAX,
         recode: |bytes| {
             Some(
                 messenger::ChangeSet::decode(bytes)

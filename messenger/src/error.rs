@@ -274,6 +274,12 @@ pub enum JoinError {
     /// No such invitation.
     #[error("no such invitation in this profile")]
     UnknownInvitation,
+    /// The account already has a conversation from this root.
+    #[error("root {index} already belongs to a conversation; take the next one")]
+    RootInUse {
+        /// Index of the root.
+        index: u32,
+    },
     /// Keys of another key epoch than the one that the profile knows.
     #[error("the keys are of another key epoch than those already here")]
     OtherEpoch,

@@ -236,12 +236,13 @@ impl Conversation {
             .ok_or(SendError::NoFreeSlot { max: SLOTS_MAX })
     }
 
-    /// Message 0 of a new chain: announces `S`, and says who writes if a delegation allows it.
+    /// Message 0 of a new chain: announces `S`, and says who writes if a delegation allows it from
+    /// the first to the last of `heights`, at which the start may be included.
     pub(crate) fn compose_start(
         &mut self,
         own: &OwnChain,
         device: Option<&Device>,
-        height: Height,
+        heights: (Height, Height),
         chain: &ChainId,
         aux_randomness: &[u8; 32],
     ) -> Result<Composed, SendError> {
@@ -257,9 +258,10 @@ impl Conversation {
         };
         let author = device.and_then(|device| {
             let delegation = device.delegation.as_ref()?;
-            delegation
-                .check_use(Scope::POST, Some(&place.conversation), height)
-                .ok()?;
+            for height in [heights.0, heights.1] {
+                let place = Some(&place.conversation);
+                delegation.check_use(Scope::POST, place, height).ok()?;
+            }
             Some(place.sign(&device.session, delegation, chain, aux_randomness))
         });
         let label = device.map_or_else(String::new, |device| device.label.clone());

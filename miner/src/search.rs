@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn a_new_job_replaces_an_unsolvable_one() {
         let (search, solutions) = start(Pow::EquiX);
-        let hopeless = Target::from_compact(chain::units::CompactTarget::new(0x1500_0001));
+        let hopeless = Target::from_compact(chain::units::CompactTarget::new(0x1601_0000));
         let target = hopeless.expect("a valid target");
         search.set_job(Some(Job {
             target,

@@ -23,16 +23,16 @@ const SHORT_ID_CONTEXT: &str = "x3c/shortid";
 pub const HEADERS_MAX: usize = 2_000;
 /// Ids in a locator: enough for exponential steps through 2^40 blocks.
 pub const LOCATOR_MAX: usize = 64;
-/// Bodies asked for at once: four of the largest size fill an answer.
+/// Bodies asked for at once: four of nearly the largest size fill an answer.
 pub const BODIES_MAX: usize = 16;
-/// Bytes of bodies in one answer; the first body is sent whatever its size.
-pub const BODIES_BYTES_MAX: usize = 4 << 20;
-/// Items of a mempool inventory or request.
-pub const INVENTORY_MAX: usize = 4_096;
+/// Bytes of bodies in one answer, so that the whole stays below 4 MiB; no body alone is larger.
+pub const BODIES_BYTES_MAX: usize = (4 << 20) - 64;
+/// Items of a mempool inventory or request: their names stay below 64 KiB.
+pub const INVENTORY_MAX: usize = 2_040;
 /// Bytes of items in one answer to a mempool or missing-items request.
-pub const ITEMS_BYTES_MAX: usize = 2 << 20;
+pub const ITEMS_BYTES_MAX: usize = (2 << 20) - 64;
 /// Items of one block: the largest body full of the smallest items stays below this.
-pub const BLOCK_ITEMS_MAX: usize = 8_192;
+pub const BLOCK_ITEMS_MAX: usize = 8_000;
 
 const ID_BYTES: usize = size_of::<Hash32>();
 
@@ -215,7 +215,7 @@ impl BodiesRequest {
 
 impl BodiesResponse {
     /// Largest answer (bytes).
-    pub const BYTES_MAX: usize = 64 + BODIES_BYTES_MAX + Body::BYTES_MAX;
+    pub const BYTES_MAX: usize = 64 + BODIES_BYTES_MAX;
 }
 
 /// Request on protocol `mempool`.

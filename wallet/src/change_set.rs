@@ -28,10 +28,10 @@ const VERSION: u8 = 1;
 /// Encoded change set (bytes). The wallet reads back only what its own vault kept; the limit stops
 /// a damaged length, it is not a peer's.
 pub const CHANGE_SET_BYTES_MAX: usize = 256 << 20;
-/// Memory of one list (bytes): over 600,000 blocks, ten times what a snapshot puts in one set.
-const LIST_BYTES_MAX: usize = 64 << 20;
-/// Memory of the entries of one block (bytes): a body of 1 MiB cannot hold more.
-const ENTRIES_BYTES_MAX: usize = 8 << 20;
+/// Memory of one list (bytes): some 80,000 blocks; a snapshot puts at most 65,536 in one set.
+const LIST_BYTES_MAX: usize = 8 << 20;
+/// Memory of the entries of one block (bytes): one account's part of a body of 1 MiB.
+const ENTRIES_BYTES_MAX: usize = 4 << 20;
 
 /// A delta of the wallet's state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -24,7 +24,7 @@ use crate::event::Event;
 use crate::ids::{ConversationId, Generation, MessageRef, Slot};
 use crate::inbox::{InboxContent, SignedBy};
 use crate::invite::InviteLink;
-use crate::keys::ConversationRoot;
+use crate::keys::{ConversationRoot, conversation_id};
 use crate::lookahead::Watch;
 use crate::plaintext::Attention;
 use crate::secret::Secret32;
@@ -46,6 +46,12 @@ impl Messenger {
         rng: &mut impl CryptoRng,
     ) -> Result<(ConversationId, ChangeSet), JoinError> {
         let mut work = Work::default();
+        if self
+            .conversations
+            .contains_key(&conversation_id(&root.admin()))
+        {
+            return Err(JoinError::RootInUse { index });
+        }
         let stored = Secret32::from_bytes(*root.expose());
         let access = StoredAccess::Root {
             index: Some(index),
@@ -135,7 +141,9 @@ impl Messenger {
         let access = StoredAccess::Capability(capability.encode());
         let id = self.join_keys(access, birthday, name, work)?;
         // No signature is made: the capability brings its certificate.
-        self.note_conversation(&id, &[0; 32], work);
+        if !work.changes.is_empty() {
+            self.note_conversation(&id, &[0; 32], work);
+        }
         Ok(id)
     }
 
@@ -149,6 +157,7 @@ impl Messenger {
     ) -> Result<ConversationId, JoinError> {
         let keys = ConversationKeys::from_stored(&access, &self.chain)?;
         let id = keys.conversation();
+        let mut is_news = true;
         match self.conversations.get(&id) {
             None if self.conversations.len() >= CONVERSATIONS_MAX => {
                 return Err(JoinError::TooMany {
@@ -158,9 +167,10 @@ impl Messenger {
             None => {}
             Some(known) => {
                 let both = known.keys.with(&keys)?;
-                let is_more = both.access() != known.keys.access()
+                is_news = both.access() != known.keys.access()
                     || both.has_root() != known.keys.has_root();
-                if !is_more {
+                let is_named = known.name.is_empty() && !name.is_empty();
+                if !is_news && !is_named {
                     return Ok(id);
                 }
             }
@@ -178,10 +188,12 @@ impl Messenger {
                 name: name.to_owned(),
             },
         );
-        work.events.push(Event::ConversationFound {
-            conversation: id,
-            root_index,
-        });
+        if is_news {
+            work.events.push(Event::ConversationFound {
+                conversation: id,
+                root_index,
+            });
+        }
         self.refresh(&id, work);
         Ok(id)
     }

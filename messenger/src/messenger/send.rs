@@ -109,6 +109,10 @@ impl Messenger {
     }
 
     pub(super) fn check_outbox(&self) -> Result<(), SendError> {
+        // Rows in blocks stay for a while: counting is for the full case only.
+        if self.outbox.len() < OUTBOX_MAX {
+            return Ok(());
+        }
         let waiting = self
             .outbox
             .iter()
@@ -142,6 +146,9 @@ impl Messenger {
         work: &mut Work,
     ) -> Result<OwnChain, SendError> {
         let height = self.next_height();
+        // A delegation is used only if it still holds when the start is in a block.
+        let blocks = u64::from(self.rates.blocks) * 2 + u64::from(self.rates.grace_blocks);
+        let last = Height::new(height.get().saturating_add(blocks));
         let is_self = *conversation == self.self_conversation;
         let found = self
             .conversations
@@ -153,7 +160,8 @@ impl Messenger {
         rng.fill_bytes(&mut aux_randomness);
         // Only the account's own devices are in the self-conversation: nobody need be told who.
         let device = (!is_self).then_some(&self.device);
-        let composed = found.compose_start(&own, device, height, &self.chain, &aux_randomness)?;
+        let composed =
+            found.compose_start(&own, device, (height, last), &self.chain, &aux_randomness)?;
         let previous = found
             .own
             .last()

@@ -33,6 +33,8 @@ use crate::protocol::Node;
 
 /// How often the state machine is told that time has passed.
 const TICK: Duration = Duration::from_millis(500);
+/// Times that closing the store is tried again, a tick apart: ten seconds in all.
+const CLOSE_TRIES: usize = 20;
 /// File of the node's network identity.
 const NODE_KEY_FILE: &str = "node.key";
 
@@ -287,8 +289,20 @@ impl RunningNode {
         if let Err(error) = Cookie::remove(&self.folder) {
             tracing::debug!(%error, "the cookie stays behind");
         }
-        self.store.close()
+        close(&self.store).await
     }
+}
+
+/// Closes the store. A disk that was full a moment ago needs a while to take writes again, so a
+/// refusal is not the last word.
+async fn close(store: &Store) -> Result<(), StoreError> {
+    for _ in 0..CLOSE_TRIES {
+        if store.close().is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(TICK).await;
+    }
+    store.close()
 }
 
 /// What was promised to last longer than a crash goes back into the mempool.

@@ -9,7 +9,7 @@ use crate::Access;
 use crate::capability::Grant;
 use crate::compose::Unauthorised;
 use crate::content::{Content, Text};
-use crate::error::SendError;
+use crate::error::{JoinError, SendError};
 use crate::ids::{ConversationId, MessageNumber, Slot};
 use crate::messenger::Outgoing;
 use crate::plaintext::{Attention, EncodedPlaintext, Plaintext};
@@ -260,6 +260,41 @@ fn read_and_write_keys_that_came_apart_are_put_together() {
     world.mine();
     assert_eq!(world.people[0].words(&id), ["one", "both now"]);
     assert_eq!(world.people[1].words(&id), ["one", "both now"]);
+    world.people[1].assert_stored();
+}
+
+#[test]
+fn keys_of_another_epoch_and_roots_in_use_are_named() {
+    let (mut world, id) = spoken(1, Access::ReadWrite);
+    let root = world.people[0].root(0);
+    let epoch = crate::ids::KeyEpoch::new(1);
+    let certificate = root.certify(epoch, &chain_id(), &[0; 32]);
+    let grant = Grant::Read {
+        read: root.read_key(epoch),
+    };
+    let capability = crate::Capability::new(&certificate, grant, &chain_id()).expect("certified");
+    assert_eq!(capability.conversation(), id);
+    let link = crate::InviteLink {
+        capability,
+        birthday: Height::new(0),
+        name: String::new(),
+    };
+    let person = &mut world.people[0];
+    let refused = person.messenger.join(&link).map(|_| ());
+    assert_eq!(refused, Err(JoinError::OtherEpoch));
+    let refused = person
+        .messenger
+        .create_conversation(0, &root, "again", &mut person.rng);
+    assert_eq!(refused.map(|_| ()), Err(JoinError::RootInUse { index: 0 }));
+}
+
+#[test]
+fn joining_twice_changes_nothing() {
+    let (mut world, id) = spoken(2, Access::ReadWrite);
+    let before = world.people[1].stored.len();
+    world.invite(0, 1, &id, Access::ReadWrite);
+    world.invite(0, 1, &id, Access::Read);
+    assert_eq!(world.people[1].stored.len(), before);
     world.people[1].assert_stored();
 }
 

@@ -48,7 +48,7 @@ fn a_delegated_device_is_named_and_another_is_some_writer() {
 
 #[test]
 fn a_delegation_without_the_scope_or_the_time_is_not_used() {
-    for (scope, not_after) in [(Scope::INVITE, 1000), (Scope::POST, 0)] {
+    for (scope, not_after) in [(Scope::INVITE, 1000), (Scope::POST, 0), (Scope::POST, 30)] {
         let mut world = World::new(1);
         let id = world.conversation(Access::ReadWrite);
         let person = &mut world.people[0];
@@ -199,7 +199,7 @@ fn a_start_whose_delegation_has_expired_is_not_taken_from_a_block() {
     let mut world = World::new(2);
     let id = world.conversation(Access::ReadWrite);
     let person = &mut world.people[0];
-    let terms = terms(person, Scope::POST, 0, 1);
+    let terms = terms(person, Scope::POST, 0, 40);
     let delegation = Delegation::signed(terms, &chain_id(), &person.account, &[0; 32]);
     let changes = person
         .messenger
@@ -208,9 +208,11 @@ fn a_start_whose_delegation_has_expired_is_not_taken_from_a_block() {
     person.keep(Vec::new(), &changes);
     world.says(0, &id, "hello");
     let start = world.outgoing(0);
-    world.push_block(Vec::new());
-    let height = world.tip();
-    (0..2).for_each(|person| world.deliver_block(person, height));
+    while world.tip().get() < 40 {
+        world.push_block(Vec::new());
+        let height = world.tip();
+        (0..2).for_each(|person| world.deliver_block(person, height));
+    }
     world.mine_with(start);
     let is_refused = world.people[1].events.iter().any(|event| {
         matches!(

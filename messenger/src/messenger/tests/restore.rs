@@ -50,6 +50,7 @@ fn words_bring_back_conversations_and_history() {
         .conversation(&own)
         .expect("found");
     assert!(view.is_admin);
+    assert_eq!(view.name, "mine");
     assert_eq!(
         world.people[index]
             .messenger
