@@ -1,4 +1,10 @@
-//! What does it cost to admit an envelope, next to the bare signature check?
+//! Compares what it costs to admit an envelope with the bare signature check.
+//!
+//! # Invariants
+//! Both run in one process, one after the other.
+//!
+//! # Not here
+//! Admission by a whole node, over RPC.
 
 #![forbid(unsafe_code)]
 #![allow(missing_docs)]

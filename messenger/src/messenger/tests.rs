@@ -3,6 +3,7 @@
 mod access;
 mod authors;
 mod conflicts;
+mod crashes;
 mod forgeries;
 mod inbox;
 mod messages;

@@ -7,7 +7,7 @@ use super::world::{MinedBlock, Person, World};
 use crate::event::Event;
 use crate::ids::ConversationId;
 use crate::messenger::Position;
-use crate::view::Delivery;
+use crate::view::{Continuity, Delivery};
 use crate::{Access, MessageRef};
 
 #[test]
@@ -192,4 +192,69 @@ proptest! {
         prop_assert_eq!(log_of(&reader, &id), expected);
         reader.assert_stored();
     }
+}
+
+/// Person 0 has written `count` texts, each in an envelope of its own; person 1 has seen the start.
+fn written(count: u32) -> (World, ConversationId, Vec<chain::Envelope>) {
+    let mut world = World::new(2);
+    let id = world.conversation(Access::ReadWrite);
+    world.says(0, &id, "0");
+    world.gossip();
+    world.mine();
+    for number in 1..count {
+        world.says(0, &id, &number.to_string());
+    }
+    let mut envelopes = Vec::new();
+    while envelopes.len() + 1 < count as usize {
+        for envelope in world.outgoing(0) {
+            if world.admit(&envelope) {
+                world.deliver(0, &envelope, Position::Pending);
+                envelopes.push(envelope);
+            }
+        }
+    }
+    (world, id, envelopes)
+}
+
+#[test]
+fn a_lost_message_leaves_a_gap_that_is_shown_and_closes_again() {
+    let (mut world, id, envelopes) = written(4);
+    for lost in [0, 2] {
+        world.deliver(1, &envelopes[lost], Position::Pending);
+    }
+    let reader = &world.people[1];
+    assert_eq!(reader.words(&id), ["0", "1", "3"]);
+    let gaps = reader.messenger.gaps(&id);
+    let missing: Vec<u32> = gaps[0].1.iter().map(|number| number.get()).collect();
+    assert_eq!((gaps.len(), missing), (1, vec![3]));
+    let last = reader.views(&id).pop().expect("the last message");
+    assert_eq!(last.continuity, Continuity::Broken);
+    world.mine_with(envelopes);
+    assert!(world.people[1].messenger.gaps(&id).is_empty());
+    let views = world.people[1].views(&id);
+    assert!(
+        views
+            .iter()
+            .all(|view| view.continuity == Continuity::Linked)
+    );
+}
+
+#[test]
+fn a_gap_beyond_the_window_is_bridged_by_expecting_whole_chains() {
+    let (mut world, id, envelopes) = written(101);
+    let last = envelopes.last().expect("a hundred");
+    world.push_block(vec![last.clone()]);
+    let height = world.tip();
+    world.deliver_block(1, height);
+    assert!(!world.people[1].messenger.expects(&last.one_time_key));
+    assert_eq!(world.people[1].words(&id), ["0"]);
+    let events = world.people[1].messenger.widen(&id);
+    let place = crate::log::Place { height, index: 0 };
+    assert_eq!(
+        events,
+        [Event::Needed(crate::lookahead::Wanted::InBlock(place))]
+    );
+    world.deliver_block(1, height);
+    assert_eq!(world.people[1].words(&id), ["0", "100"]);
+    assert_eq!(world.people[1].messenger.gaps(&id)[0].1.len(), 99);
 }
