@@ -184,8 +184,8 @@ def main():
     lab = Lab(folder)
     try:
         times, state, searched = demonstrate(lab)
-    except (AssertionError, laboratory.RpcError, RuntimeError, subprocess.SubprocessError) as error:
-        say(f"\nThe demonstration failed: {error}")
+    except Exception as error:  # whatever it was: nothing may be left running
+        say(f"\nThe demonstration failed: {type(error).__name__}: {error}")
         say(f"Logs and folders: {folder}")
         lab.close()
         return 1

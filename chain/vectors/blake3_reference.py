@@ -12,7 +12,7 @@ MIXES = (
     (0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15),
     (0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14),
 )
-CHUNK_START, CHUNK_END, PARENT, ROOT = 1, 2, 4, 8
+CHUNK_START, CHUNK_END, PARENT, ROOT, KEYED_HASH = 1, 2, 4, 8, 16
 DERIVE_KEY_CONTEXT, DERIVE_KEY_MATERIAL = 32, 64
 BLOCK_BYTES, CHUNK_BYTES = 64, 1024
 MASK = 0xFFFFFFFF
@@ -92,11 +92,19 @@ def blake3(data, count=32):
     return tree_output(IV, data, 0, 0).root_bytes(count)
 
 
+def key_words(key):
+    return [int.from_bytes(key[i:i + 4], "little") for i in range(0, 32, 4)]
+
+
+def keyed_hash(key, data, count=32):
+    """The hash under a key of 32 bytes."""
+    return tree_output(key_words(key), data, 0, KEYED_HASH).root_bytes(count)
+
+
 def derive_key(context, material, count=32):
     """The hash under a context."""
     context_key = tree_output(IV, context.encode(), 0, DERIVE_KEY_CONTEXT).root_bytes(32)
-    words = [int.from_bytes(context_key[i:i + 4], "little") for i in range(0, 32, 4)]
-    return tree_output(words, material, 0, DERIVE_KEY_MATERIAL).root_bytes(count)
+    return tree_output(key_words(context_key), material, 0, DERIVE_KEY_MATERIAL).root_bytes(count)
 
 
 def self_test():

@@ -103,7 +103,12 @@ impl NodeSettings {
     ///
     /// # Errors
     /// An unreadable file, an unknown key or a value of the wrong kind: a usage failure.
-    pub(crate) fn load(shared: &SharedArgs, args: &NodeArgs, folder: &Path) -> Result<Self> {
+    pub(crate) fn load(
+        shared: &SharedArgs,
+        args: &NodeArgs,
+        folder: &Path,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self> {
         let usage = |detail: String| Failure::error(Exit::Usage, "bad_configuration", detail);
         let defaults = toml::to_string(&Self::for_network(shared.network))
             .context("defaults are always writable")?;
@@ -121,9 +126,9 @@ impl NodeSettings {
                     .required(true),
             );
         }
-        let environment = std::env::vars()
+        let environment: config::Map<_, _> = environment
             .filter(|(name, _)| name != KILL_AT_VARIABLE)
-            .collect::<config::Map<_, _>>();
+            .collect();
         let settings: Self = sources
             .add_source(
                 config::Environment::with_prefix(ENVIRONMENT_PREFIX)
@@ -208,6 +213,23 @@ mod tests {
         }
     }
 
+    fn no_variables() -> impl Iterator<Item = (String, String)> {
+        std::iter::empty()
+    }
+
+    #[test]
+    fn variables_are_read_and_unknown_ones_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (shared, args) = parse(&["chainchat", "node"]);
+        let load = |name: &str, value: &str| {
+            let variables = [(name.to_owned(), value.to_owned())];
+            NodeSettings::load(&shared, &args, folder.path(), variables.into_iter())
+        };
+        assert_eq!(load("X3C_THREADS", "3").expect("loads").threads, 3);
+        assert!(load("X3C_THREDAS", "3").is_err());
+        assert!(load(KILL_AT_VARIABLE, "store.commit.before_write:1").is_ok());
+    }
+
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -221,7 +243,8 @@ mod tests {
             "--rpc-listen",
             "127.0.0.1:0",
         ]);
-        let settings = NodeSettings::load(&shared, &args, folder.path()).expect("loads");
+        let settings =
+            NodeSettings::load(&shared, &args, folder.path(), no_variables()).expect("loads");
         assert_eq!(
             settings.rpc_listen,
             "127.0.0.1:0".parse().expect("an address")
@@ -238,7 +261,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join(FILE_NAME), "rcp_listen = \"x\"\n").expect("written");
         let (shared, args) = parse(&["chainchat", "node"]);
-        let error = NodeSettings::load(&shared, &args, folder.path()).expect_err("a typo");
+        let error =
+            NodeSettings::load(&shared, &args, folder.path(), no_variables()).expect_err("a typo");
         assert!(error.to_string().contains("rcp_listen"), "{error}");
     }
 
@@ -246,7 +270,7 @@ mod tests {
     fn the_clock_of_main_cannot_be_shifted() {
         let folder = tempfile::tempdir().expect("a folder");
         let (shared, args) = parse(&["chainchat", "node", "--mock-time-offset", "-5"]);
-        assert!(NodeSettings::load(&shared, &args, folder.path()).is_err());
+        assert!(NodeSettings::load(&shared, &args, folder.path(), no_variables()).is_err());
     }
 
     #[test]

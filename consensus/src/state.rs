@@ -102,6 +102,32 @@ pub trait StateView {
     fn tip_height(&self) -> Result<Height, ViewError>;
 }
 
+impl<V: StateView + ?Sized> StateView for &V {
+    fn value(&self, key: &StateKey) -> Result<Option<Vec<u8>>, ViewError> {
+        (**self).value(key)
+    }
+
+    fn node(&self, node_key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        (**self).node(node_key)
+    }
+
+    fn seen(&self, one_time_key: &PublicKey) -> Result<Option<RateEpoch>, ViewError> {
+        (**self).seen(one_time_key)
+    }
+
+    fn seen_in(&self, epoch: RateEpoch) -> Result<Vec<PublicKey>, ViewError> {
+        (**self).seen_in(epoch)
+    }
+
+    fn ancestor(&self, height: Height) -> Result<Option<Header>, ViewError> {
+        (**self).ancestor(height)
+    }
+
+    fn tip_height(&self) -> Result<Height, ViewError> {
+        (**self).tip_height()
+    }
+}
+
 /// A change of all maps of the state; `None` removes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateDiff {

@@ -193,6 +193,7 @@ impl Messenger {
         else {
             return Err(LoadError::NoAccount);
         };
+        apply::check_scalar(session)?;
         let root = ConversationRoot::from_bytes(*self_root.expose());
         let keys = crate::access::ConversationKeys::from_root(None, &root);
         let own = Conversation::new(keys, String::new(), Height::default());

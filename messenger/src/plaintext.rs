@@ -202,6 +202,14 @@ impl EncodedPlaintext {
     }
 }
 
+/// Reads a padded plaintext and says its type: for fuzzing and for the tests of others.
+///
+/// # Errors
+/// What a reader would refuse it for.
+pub fn check(padded: &[u8]) -> Result<u8, Refusal> {
+    Plaintext::decode(padded).map(|(plaintext, _)| plaintext.content.code())
+}
+
 /// Every chain start has the same size, whoever writes it.
 pub(crate) fn start_class() -> SizeClass {
     SizeClass::new(1).expect("class 1 exists")

@@ -77,10 +77,15 @@ pub(crate) fn random(rng: &mut impl CryptoRng) -> Secret32 {
     loop {
         let candidate = Secret32::random(rng);
         // Refused with probability 2^-128 only.
-        if SecretKey::from_secret_bytes(*candidate.expose()).is_ok() {
+        if is_scalar(&candidate) {
             return candidate;
         }
     }
+}
+
+/// Whether a stored secret is a scalar.
+pub(crate) fn is_scalar(secret: &Secret32) -> bool {
+    SecretKey::from_secret_bytes(*secret.expose()).is_ok()
 }
 
 /// The keypair of a secret that is known to be a scalar.

@@ -177,6 +177,12 @@ impl<L: Ledger> Engine<L> {
         Ok(())
     }
 
+    /// Closes the engine and hands the storage back.
+    #[must_use]
+    pub fn into_ledger(self) -> L {
+        self.ledger
+    }
+
     /// The storage, for reading.
     pub fn ledger(&self) -> &L {
         &self.ledger

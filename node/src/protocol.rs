@@ -385,3 +385,6 @@ impl<L: Ledger> Node<L> {
         Ok(is_old && self.is_syncing()?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,14 @@ def test_cargos_own_runner_is_added_up(_lab):
     assert counted("count_cargo_test", False, output) == (7, 3, 1)
 
 
+def test_checks_of_vectors_are_counted_and_a_silent_one_has_failed(_lab):
+    assert counted("count_vectors", True, "vectors: 5 passed, 0 failed, 1 skipped\n") == (5, 0, 1)
+    assert counted("count_vectors", False, "vectors: 5 passed, 2 failed, 0 skipped\n") == (5, 2, 0)
+    assert counted("count_vectors", True, "a: ok\n521 values agree\n") == (521, 0, 0)
+    assert counted("count_vectors", False, "Traceback\n") == (0, 1, 0)
+    assert counted("count_vectors", True, "") == (0, 1, 0)
+
+
 def test_every_allowed_skip_has_a_reason(_lab):
     lines = (ROOT / "tests" / "allowed_skips.txt").read_text(encoding="utf-8").splitlines()
     for line in lines:

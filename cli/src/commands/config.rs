@@ -18,7 +18,7 @@ pub(crate) fn run(shared: &SharedArgs, command: &ConfigCommand) -> Result<()> {
         ConfigCommand::Generate => NodeSettings::for_network(shared.network),
         ConfigCommand::Show => {
             let folder = folder(shared, "node")?;
-            NodeSettings::load(shared, &no_flags()?, &folder)?
+            NodeSettings::load(shared, &no_flags()?, &folder, std::env::vars())?
         }
     };
     let text = toml::to_string_pretty(&settings).context("settings are always writable")?;

@@ -27,7 +27,7 @@ use crate::exit::{Exit, Failure};
 
 pub(crate) async fn run(shared: &SharedArgs, args: &NodeArgs) -> Result<()> {
     let folder = folder(shared, "node")?;
-    let settings = NodeSettings::load(shared, args, &folder)?;
+    let settings = NodeSettings::load(shared, args, &folder, std::env::vars())?;
     log_to_stderr(&settings.log_level)?;
     let params = Params::of(shared.network);
     let miner = settings
@@ -42,6 +42,8 @@ pub(crate) async fn run(shared: &SharedArgs, args: &NodeArgs) -> Result<()> {
         .map_err(|error| Failure::error(Exit::Usage, "bad_address", error.to_string()))?;
     let config = node_config(&settings, params.clone(), &folder)?;
     let mut running = node::start(config).await.map_err(refused)?;
+    // Before anybody is told that the node is there, so that no early signal ends it uncleanly.
+    let asked_to_stop = asked_to_stop()?;
     announce(shared, &params, &running, &folder)?;
     let mining = match miner.filter(|_| settings.mine) {
         Some(address) => {
@@ -57,7 +59,7 @@ pub(crate) async fn run(shared: &SharedArgs, args: &NodeArgs) -> Result<()> {
     };
     let ended = tokio::select! {
         ended = running.wait() => ended.context("the node stopped"),
-        () = asked_to_stop() => Ok(()),
+        () = asked_to_stop => Ok(()),
     };
     if let Some(mining) = mining {
         mining.abort();
@@ -161,21 +163,27 @@ pub(crate) fn log_to_stderr(level: &str) -> Result<()> {
         .map_err(|error| anyhow::anyhow!("the log cannot be set up: {error}"))
 }
 
+/// Completes when the system or the user asks the process to stop; listens from now on.
 #[cfg(unix)]
-async fn asked_to_stop() {
+fn asked_to_stop() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    let mut terminate = signal(SignalKind::terminate()).context("no signals can be awaited")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("no signals can be awaited")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
+/// Completes when the user asks the process to stop; listens from now on.
 #[cfg(not(unix))]
-async fn asked_to_stop() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
-    }
+fn asked_to_stop() -> Result<impl Future<Output = ()>> {
+    let asked = tokio::spawn(tokio::signal::ctrl_c());
+    Ok(async move {
+        if !matches!(asked.await, Ok(Ok(()))) {
+            std::future::pending().await
+        }
+    })
 }

@@ -25,6 +25,8 @@ use crate::log::{Entry, InBlock, Origin, Place, Sightings};
 use crate::lookahead::{Coordinates, Watch};
 use crate::outbox::{Payload, Row};
 use crate::plaintext::{EncodedPlaintext, Plaintext};
+use crate::scalar;
+use crate::secret::Secret32;
 use crate::self_record::SelfRecord;
 use crate::writing::OwnChain;
 
@@ -79,6 +81,7 @@ impl Messenger {
                 secret,
                 started,
             } => {
+                check_scalar(secret)?;
                 let own = &mut self.conversation_mut(conversation)?.own;
                 if !own.iter().any(|known| known.secret == *secret) {
                     own.push(OwnChain::new(*chain, secret.clone(), *started));
@@ -117,6 +120,7 @@ impl Messenger {
                 one_time_secret,
                 plaintext,
             } => {
+                check_scalar(one_time_secret)?;
                 let draft = InboxDraft {
                     encapsulation: encapsulation.clone(),
                     seal_key: seal_key.clone(),
@@ -313,6 +317,14 @@ impl Messenger {
             Some(in_block) => log.set_in_block(reference, in_block, &self.canonical),
         }
         Ok(())
+    }
+}
+
+pub(super) fn check_scalar(secret: &Secret32) -> Result<(), LoadError> {
+    if scalar::is_scalar(secret) {
+        Ok(())
+    } else {
+        Err(damaged("a stored secret is no scalar"))
     }
 }
 

@@ -5,6 +5,7 @@ mod authors;
 mod conflicts;
 mod crashes;
 mod forgeries;
+mod garbage;
 mod inbox;
 mod messages;
 mod order;

@@ -1,0 +1,393 @@
+//! Several nodes in one thread: what one says is carried to the others by hand.
+
+use std::collections::BTreeMap;
+
+use chain::{AccountId, Block, Height, Network};
+use consensus::testing::MemoryState;
+use consensus::transition::AppliedBlock;
+use genesis::Params;
+
+use super::*;
+use crate::ledger::{BodyPresence, KnownBlock};
+use crate::peers::BAN_SCORE;
+use crate::wire::BlockAnnouncement;
+
+/// A ledger that forgets everything when it is dropped.
+struct Memory {
+    state: MemoryState,
+    applied: Vec<AppliedBlock>,
+    known: BTreeMap<BlockId, KnownBlock>,
+    bodies: BTreeMap<BlockId, chain::Body>,
+    genesis: BlockId,
+}
+
+impl Memory {
+    fn new(params: &Params) -> Self {
+        let genesis = params.genesis();
+        let known = KnownBlock {
+            header: genesis.header,
+            body: BodyPresence::Applied,
+            is_invalid: false,
+        };
+        Self {
+            state: MemoryState::new(params),
+            applied: Vec::new(),
+            known: BTreeMap::from([(genesis.id(), known)]),
+            bodies: BTreeMap::from([(genesis.id(), genesis.body.clone())]),
+            genesis: genesis.id(),
+        }
+    }
+
+    fn set_body(&mut self, id: &BlockId, body: BodyPresence) {
+        if let Some(known) = self.known.get_mut(id) {
+            known.body = body;
+        }
+    }
+}
+
+impl Ledger for Memory {
+    type View<'a> = &'a MemoryState;
+
+    fn view(&self) -> Result<&MemoryState, LedgerError> {
+        Ok(&self.state)
+    }
+
+    fn tip(&self) -> Result<(Height, BlockId), LedgerError> {
+        let tip = self.applied.last();
+        Ok(tip.map_or((Height::new(0), self.genesis), |tip| {
+            (tip.height(), *tip.id())
+        }))
+    }
+
+    fn id_at(&self, height: Height) -> Result<Option<BlockId>, LedgerError> {
+        let Some(above) = height.get().checked_sub(1) else {
+            return Ok(Some(self.genesis));
+        };
+        Ok(usize::try_from(above)
+            .ok()
+            .and_then(|at| self.applied.get(at))
+            .map(|block| *block.id()))
+    }
+
+    fn block(&self, id: &BlockId) -> Result<Option<KnownBlock>, LedgerError> {
+        Ok(self.known.get(id).copied())
+    }
+
+    fn body(&self, id: &BlockId) -> Result<Option<chain::Body>, LedgerError> {
+        Ok(self.bodies.get(id).cloned())
+    }
+
+    fn blocks_from(&self, height: Height) -> Result<Vec<KnownBlock>, LedgerError> {
+        let mut blocks: Vec<_> = self.known.values().copied().collect();
+        blocks.retain(|block| block.header.height >= height);
+        blocks.sort_by_key(|block| block.header.height);
+        Ok(blocks)
+    }
+
+    fn uncles(&self, id: &BlockId) -> Result<Vec<Header>, LedgerError> {
+        Ok(self
+            .bodies
+            .get(id)
+            .map(|body| body.aux.uncles.clone())
+            .unwrap_or_default())
+    }
+
+    fn put_header(&mut self, header: &Header) -> Result<(), LedgerError> {
+        let known = KnownBlock {
+            header: *header,
+            body: BodyPresence::Absent,
+            is_invalid: false,
+        };
+        self.known.entry(header.id()).or_insert(known);
+        Ok(())
+    }
+
+    fn put_body(&mut self, id: &BlockId, body: &chain::Body) -> Result<(), LedgerError> {
+        self.bodies.insert(*id, body.clone());
+        self.set_body(id, BodyPresence::Known);
+        Ok(())
+    }
+
+    fn connect(&mut self, block: &AppliedBlock) -> Result<(), LedgerError> {
+        self.state.connect(block);
+        self.bodies.insert(*block.id(), block.block().body.clone());
+        self.set_body(block.id(), BodyPresence::Applied);
+        self.applied.push(block.clone());
+        Ok(())
+    }
+
+    fn disconnect(&mut self) -> Result<Block, LedgerError> {
+        let applied = self.applied.pop().expect("a block above genesis");
+        self.state.disconnect(&applied);
+        Ok(applied.block().clone())
+    }
+
+    fn set_invalid(&mut self, id: &BlockId, is_invalid: bool) -> Result<(), LedgerError> {
+        if let Some(known) = self.known.get_mut(id) {
+            known.is_invalid = is_invalid;
+        }
+        Ok(())
+    }
+}
+
+/// Nodes by name, all connected to each other.
+struct Net {
+    nodes: BTreeMap<String, Node<Memory>>,
+    now: Timestamp,
+    bans: Vec<Ban>,
+}
+
+impl Net {
+    fn new(names: &[&str]) -> Self {
+        let params = Params::of(Network::Regtest);
+        let now = Timestamp::new(params.genesis_time.get() + 1_000_000);
+        let fresh = || Node::open(Memory::new(&params), params.clone()).expect("memory answers");
+        let nodes = names
+            .iter()
+            .map(|name| ((*name).to_owned(), fresh()))
+            .collect();
+        Self {
+            nodes,
+            now,
+            bans: Vec::new(),
+        }
+    }
+
+    fn node(&mut self, name: &str) -> &mut Node<Memory> {
+        self.nodes.get_mut(name).expect("a node of this name")
+    }
+
+    fn connect(&mut self, one: &str, other: &str) {
+        let now = self.now;
+        self.node(one).peer_connected(other, now);
+        self.node(other).peer_connected(one, now);
+        self.carry();
+    }
+
+    /// A solved block on top of `name`'s tip; `stamp` makes siblings differ.
+    fn solved(&mut self, name: &str, stamp: u8) -> Block {
+        self.now = Timestamp::new(self.now.get() + 1_000);
+        let now = self.now;
+        let payout = AccountId::from_bytes([stamp; 20]);
+        let block = self
+            .node(name)
+            .template(payout, now)
+            .expect("memory answers");
+        solve(block)
+    }
+
+    fn mine(&mut self, name: &str, stamp: u8) -> BlockId {
+        let block = self.solved(name, stamp);
+        let (id, now) = (block.id(), self.now);
+        let submitted = self
+            .node(name)
+            .submit_block(block, now)
+            .expect("memory answers");
+        assert_eq!(submitted, BlockSubmission::Accepted);
+        self.carry();
+        id
+    }
+
+    /// Carries everything that is said until nobody says anything more.
+    fn carry(&mut self) {
+        let now = self.now;
+        loop {
+            let mut said = Vec::new();
+            for (name, node) in &mut self.nodes {
+                said.extend(
+                    node.take_actions()
+                        .into_iter()
+                        .map(|action| (name.clone(), action)),
+                );
+            }
+            if said.is_empty() {
+                return;
+            }
+            for (from, action) in said {
+                self.deliver(&from, action, now);
+            }
+        }
+    }
+
+    fn deliver(&mut self, from: &str, action: Action, now: Timestamp) {
+        match action {
+            Action::Publish {
+                topic: Topic::Block,
+                bytes,
+            } => {
+                let others: Vec<_> = self.node(from).connected.iter().cloned().collect();
+                for other in others {
+                    self.node(&other)
+                        .block_announced(from, 0, &bytes, now)
+                        .expect("answers");
+                }
+            }
+            Action::Ask {
+                question,
+                peer,
+                protocol,
+                bytes,
+            } => {
+                let answer = match self.nodes.get_mut(&peer) {
+                    Some(node) => {
+                        let waiting = node.take_actions();
+                        node.asked(from, 7, protocol, &bytes, now).expect("answers");
+                        let mut after = node.take_actions();
+                        let at = after
+                            .iter()
+                            .position(|action| matches!(action, Action::Answer { token: 7, .. }));
+                        let answer = at.map(|at| after.remove(at));
+                        node.outbox.extend(waiting.into_iter().chain(after));
+                        answer
+                    }
+                    None => None,
+                };
+                let bytes = match answer {
+                    Some(Action::Answer { bytes, .. }) => Some(bytes),
+                    _ => None,
+                };
+                self.node(from)
+                    .answered(question, bytes.as_deref(), now)
+                    .expect("answers");
+            }
+            Action::Ban(ban) => self.bans.push(ban),
+            _ => {}
+        }
+    }
+
+    fn tip(&mut self, name: &str) -> BlockId {
+        self.node(name).engine().tip().expect("memory answers").1
+    }
+
+    fn root(&mut self, name: &str) -> chain::Hash32 {
+        let view = self
+            .node(name)
+            .engine()
+            .ledger()
+            .view()
+            .expect("memory answers");
+        consensus::state::root(&view).expect("memory answers")
+    }
+}
+
+fn solve(mut block: Block) -> Block {
+    let target = consensus::difficulty::Target::from_compact(block.header.target);
+    let target = target.expect("a valid target");
+    let mut solver = consensus::pow::Solver::new();
+    while solver
+        .attempt(&block.header, target, genesis::Pow::Blake3)
+        .is_none()
+    {
+        block.header.nonce += 1;
+    }
+    block
+}
+
+#[test]
+fn a_late_node_fetches_the_chain_and_follows_new_blocks() {
+    let mut net = Net::new(&["alice", "bob"]);
+    for _ in 0..20 {
+        net.mine("alice", 1);
+    }
+    net.connect("alice", "bob");
+    assert_eq!(net.tip("bob"), net.tip("alice"));
+    let id = net.mine("alice", 1);
+    assert_eq!(net.tip("bob"), id);
+    assert_eq!(net.root("bob"), net.root("alice"));
+    assert_eq!(net.bans, []);
+}
+
+#[test]
+fn two_halves_agree_on_the_heavier_branch() {
+    let mut net = Net::new(&["alice", "bob"]);
+    for _ in 0..3 {
+        net.mine("alice", 1);
+    }
+    for _ in 0..5 {
+        net.mine("bob", 2);
+    }
+    assert_ne!(net.tip("alice"), net.tip("bob"));
+    net.connect("alice", "bob");
+    assert_eq!(net.tip("alice"), net.tip("bob"));
+    assert_eq!(net.root("alice"), net.root("bob"));
+    assert_eq!(net.bans, []);
+}
+
+#[test]
+fn garbage_bans_and_an_invalid_body_bans_whoever_brought_it() {
+    let mut net = Net::new(&["alice"]);
+    let now = net.now;
+    net.node("alice").peer_connected("mallory", now);
+    net.node("alice")
+        .block_announced("mallory", 1, b"no block", now)
+        .expect("answers");
+    net.carry();
+    assert_eq!(
+        net.bans.first().map(|ban| ban.peer.as_str()),
+        Some("mallory")
+    );
+    assert!(net.node("alice").points("mallory", now) >= BAN_SCORE);
+
+    let mut block = net.solved("alice", 1);
+    block.header.supply = chain::Amount::from_base(1);
+    let block = solve(block);
+    let bytes = chain::codec::encode(&BlockAnnouncement::of(&block, |_| true));
+    let now = net.now;
+    net.node("alice").peer_connected("trudy", now);
+    net.node("alice")
+        .block_announced("trudy", 2, &bytes, now)
+        .expect("answers");
+    let actions = net.node("alice").take_actions();
+    let rejected = Action::Verdict {
+        token: 2,
+        verdict: Verdict::Reject,
+    };
+    assert!(actions.contains(&rejected), "{actions:?}");
+    let is_ban = |action: &Action| matches!(action, Action::Ban(ban) if ban.peer == "trudy");
+    assert!(actions.iter().any(is_ban), "{actions:?}");
+}
+
+#[test]
+fn a_block_from_the_future_waits_and_costs_nobody_anything() {
+    let mut net = Net::new(&["alice", "bob"]);
+    let ahead = Params::of(Network::Regtest).future_limit_ms + 60_000;
+    let present = net.now;
+    net.now = Timestamp::new(present.get() + ahead);
+    let block = net.solved("bob", 2);
+    let future = net.now;
+    net.node("bob")
+        .submit_block(block, future)
+        .expect("memory answers");
+    net.node("bob").take_actions();
+    net.now = present;
+    net.connect("alice", "bob");
+    assert_ne!(net.tip("alice"), net.tip("bob"));
+    assert_eq!(net.node("alice").points("bob", present), 0);
+    net.now = future;
+    net.node("alice").tick(future).expect("memory answers");
+    net.carry();
+    assert_eq!(net.tip("alice"), net.tip("bob"));
+}
+
+#[test]
+fn a_node_reopens_where_it_was() {
+    let mut net = Net::new(&["alice"]);
+    for _ in 0..4 {
+        net.mine("alice", 1);
+    }
+    let tip = net.tip("alice");
+    net.node("alice")
+        .invalidate(&tip, Timestamp::new(0))
+        .expect("a known block");
+    let parent = net.tip("alice");
+    assert_ne!(parent, tip);
+    let node = net.nodes.remove("alice").expect("a node of this name");
+    let params = node.engine.params().clone();
+    let reopened = Node::open(node.engine.into_ledger(), params).expect("memory answers");
+    assert_eq!(reopened.engine().tip().expect("memory answers").1, parent);
+    assert_eq!(
+        *reopened.engine().tree().best(),
+        parent,
+        "the mark survived"
+    );
+}
