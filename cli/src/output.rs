@@ -72,7 +72,10 @@ fn explain(error: &anyhow::Error) -> (Exit, i32, String, String) {
         );
     }
     let (exit, reason) = match error.downcast_ref::<SessionError>() {
-        Some(SessionError::Keystore(_)) => (Exit::Folder, "keystore"),
+        Some(SessionError::Keystore(wallet::KeystoreError::WrongPassword)) => {
+            (Exit::Folder, "wrong_password")
+        }
+        Some(SessionError::Keystore(_)) => (Exit::Folder, "keystore_damaged"),
         Some(SessionError::Store(_)) => (Exit::Folder, "folder"),
         Some(SessionError::VaultRecord(_) | SessionError::ChangeSet(_)) => {
             (Exit::Folder, "vault_damaged")
