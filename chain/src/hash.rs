@@ -51,7 +51,7 @@ pub mod context {
     pub const ENVELOPE_WID: &str = "ChainChat v1 wid";
     /// Challenge of a stamp.
     pub const STAMP: &str = "ChainChat v1 pow";
-    /// Record that a record replaces.
+    /// Hash of an account's name, in its record.
     pub const NAME: &str = "ChainChat v1 name";
 }
 
