@@ -10,6 +10,8 @@
 //! # Not here
 //! Exit codes: `cli`.
 
+use chain::{Address, Amount};
+use messenger::error::{DelegationError, JoinError, LoadError, SendError};
 use rpc::RpcFailure;
 use store::StoreError;
 use thiserror::Error;
@@ -84,4 +86,33 @@ pub enum SessionError {
     /// The chain could not be followed.
     #[error(transparent)]
     Follow(#[from] FollowError),
+    /// The vault's records about conversations contradict themselves.
+    #[error("the vault is damaged: {0}")]
+    Messages(#[from] LoadError),
+    /// The message was not written.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The conversation was not joined.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// The account's word for this device was not taken.
+    #[error(transparent)]
+    Delegation(#[from] DelegationError),
+    /// A message above the size that a stamp admits burns coins.
+    #[error("the message burns {burn} X3C and the account can spend {spendable} X3C; shorten it")]
+    CannotPay {
+        /// What it burns.
+        burn: Amount,
+        /// What there is.
+        spendable: Amount,
+    },
+    /// Nobody can write to an inbox that was not published.
+    #[error("{address} has published no account record; ask its owner to `chainchat chat publish`")]
+    NoRecord {
+        /// Whose.
+        address: Address,
+    },
+    /// The search for a stamp ended without one.
+    #[error("no stamp was found; try again")]
+    NoStamp,
 }

@@ -1,28 +1,26 @@
 //! Following a node's best chain.
 //!
 //! # Invariants
-//! * Blocks connect and revert one by one; the ledger's tip is always a block that the node showed.
+//! * Blocks connect and revert one by one, for wallet and messenger alike; the tip is always a
+//!   block that the node showed.
 //! * What the node says about the account is taken only for the block that was followed to.
-//! * Rewards are computed from the block itself; a node cannot invent one for longer than until
-//!   the next account state.
+//! * Nothing leaves the machine before the tip was reached and the mempool read.
 //!
 //! # Spec
-//! docs/spec/08-wallet.md §4
+//! docs/spec/08-wallet.md §4, docs/spec/09-messages.md §12
 //!
 //! # Not here
-//! What a block means for the account: `wallet::activity`.
+//! What a block did to the wallet: `scan`. Envelopes: `reading`. Sending: `outgoing`, `orders`.
 
 use std::collections::BTreeMap;
 
-use chain::units::RateEpoch;
-use chain::{Amount, Block, BlockId, Height};
-use consensus::{reward, transaction};
+use chain::record::AccountRecord;
+use chain::{Amount, Block, BlockId, Envelope, Height, Timestamp};
 use rand_core::CryptoRng;
 use rpc::types::view::{BlockForm, BlockSelector};
 use rpc::types::{AddressText, GetAccount, GetBlock, GetHeader, Hex};
 use rpc::{ErrorCode, NodeApi, RpcFailure};
 use wallet::ledger::AccountSnapshot;
-use wallet::{BlockScan, Credit, CreditSource};
 
 use crate::error::SessionError;
 use crate::session::Session;
@@ -33,28 +31,38 @@ const SAVE_BLOCKS: u64 = 512;
 const TRIES_MAX: usize = 16;
 
 impl Session {
-    /// Follows the node to its tip and takes note of the account there. Own orders that are not in
-    /// a block are sent again.
+    /// Follows the node to its tip, takes note of the account there, reads what waits in the
+    /// mempool, and sends what is to be sent. What happened is in [`Session::take_news`].
     ///
     /// # Errors
     /// [`SessionError`]; what was followed so far stays followed.
     pub async fn sync(
         &mut self,
         node: &dyn NodeApi,
+        now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<(), SessionError> {
         self.check_chain(node).await?;
         for _ in 0..TRIES_MAX {
             self.revert_to_common(node).await?;
-            if !self.connect_to_tip(node, rng).await? {
+            let is_at_tip = self.read_again(node, now).await?
+                && self.connect_to_tip(node, now, rng).await?
+                && self.observe(node).await?
+                && self.read_history(node, now).await?;
+            if !is_at_tip {
                 continue;
             }
-            if self.observe(node).await? {
-                self.save(rng)?;
-                return self.send_again(node).await;
-            }
+            self.read_mempool(node, now).await?;
+            self.arrive(now, rng)?;
+            self.send_again(node, rng).await?;
+            return self.push_outbox(node, now, rng).await;
         }
         Err(SessionError::NoRest)
+    }
+
+    /// The followed tip's height; genesis before anything was followed.
+    pub(crate) fn tip_height(&self) -> Height {
+        self.ledger.tip().map(|tip| tip.height).unwrap_or_default()
     }
 
     async fn check_chain(&self, node: &dyn NodeApi) -> Result<(), SessionError> {
@@ -74,14 +82,21 @@ impl Session {
             if id_at(node, tip.height).await? == Some(tip.id) {
                 return Ok(());
             }
-            match self.ledger.revert(&tip.id) {
-                Ok(changes) => self.note(changes),
+            let lowest = match self.ledger.revert(&tip.id) {
+                Ok(changes) => {
+                    self.note_wallet(changes);
+                    tip.height
+                }
                 Err(_) => {
                     // The chains part deeper than the wallet remembers: read all of it again.
-                    let changes = self.ledger.restart(self.birthday());
-                    self.note(changes);
+                    let birthday = self.birthday();
+                    let changes = self.ledger.restart(birthday);
+                    self.note_wallet(changes);
+                    birthday
                 }
-            }
+            };
+            let (events, changes) = self.messenger.revert_block(lowest);
+            self.note_messages(events, changes);
         }
         Ok(())
     }
@@ -90,6 +105,7 @@ impl Session {
     async fn connect_to_tip(
         &mut self,
         node: &dyn NodeApi,
+        now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<bool, SessionError> {
         let mut prices = BTreeMap::new();
@@ -113,97 +129,18 @@ impl Session {
             }
             let scan = self.scan(node, &block, &mut prices).await?;
             let changes = self.ledger.connect(&scan)?;
-            self.note(changes);
+            self.note_wallet(changes);
+            let envelopes = envelopes_of(&block)?;
+            let (events, changes) =
+                self.messenger
+                    .receive_block(next, block.header.id(), &envelopes, now);
+            self.note_messages(events, changes);
+            self.fetch_needed(node, now).await?;
             followed += 1;
             if followed.is_multiple_of(SAVE_BLOCKS) {
                 self.save(rng)?;
             }
         }
-    }
-
-    async fn scan(
-        &self,
-        node: &dyn NodeApi,
-        block: &Block,
-        prices: &mut BTreeMap<RateEpoch, Amount>,
-    ) -> Result<BlockScan, SessionError> {
-        let mut fees = Vec::new();
-        for tx in &block.body.transactions {
-            let is_ours = tx.sender() == self.account();
-            let fee = if is_ours && tx.stamp_commitment().is_none() {
-                let price = self.price(node, block.header.height, prices).await?;
-                // Accounts that the order created cost one unit more each; only the state knows,
-                // and the next account state corrects it.
-                price
-                    .checked_mul(transaction::base_units(tx))
-                    .unwrap_or_default()
-            } else {
-                Amount::ZERO
-            };
-            fees.push(fee);
-        }
-        BlockScan::of(block, &fees, self.credits(block)).map_err(|_| SessionError::BadAnswer {
-            what: "a block with an envelope that is none",
-        })
-    }
-
-    fn credits(&self, block: &Block) -> Vec<Credit> {
-        let (header, account) = (&block.header, self.account());
-        let mut credits = Vec::new();
-        if header.payout == account {
-            let uncles = block.body.aux.uncles.len() as u64;
-            let mut tips = block.body.transactions.iter().map(|tx| tx.prefix().tip);
-            let amount = tips
-                .try_fold(reward::miner(header.supply, uncles), Amount::checked_add)
-                .unwrap_or_default();
-            credits.push(Credit {
-                account,
-                source: CreditSource::Mining,
-                amount,
-            });
-        }
-        for uncle in block
-            .body
-            .aux
-            .uncles
-            .iter()
-            .filter(|uncle| uncle.payout == account)
-        {
-            let depth = header.height.get().saturating_sub(uncle.height.get());
-            let amount = reward::uncle_miner(header.supply, depth);
-            credits.push(Credit {
-                account,
-                source: CreditSource::Uncle,
-                amount,
-            });
-        }
-        credits
-    }
-
-    /// Price of a KiB in the rate epoch of `height`: by the supply at the end of the epoch before
-    /// the last.
-    async fn price(
-        &self,
-        node: &dyn NodeApi,
-        height: Height,
-        prices: &mut BTreeMap<RateEpoch, Amount>,
-    ) -> Result<Amount, SessionError> {
-        let epoch = self.params.rate_epoch(height);
-        if let Some(price) = prices.get(&epoch) {
-            return Ok(*price);
-        }
-        let supply = match epoch.checked_sub(1).filter(|before| before.get() > 0) {
-            // A header shows the supply before its block: the one after the epoch's last block.
-            Some(before) => {
-                let start = self.params.rate_epoch_start(before);
-                let by_height = GetHeader::from(BlockSelector::Height(start));
-                node.chain_get_header(by_height).await?.header.supply.0
-            }
-            None => Amount::ZERO,
-        };
-        let price = reward::kib_price(supply);
-        prices.insert(epoch, price);
-        Ok(price)
     }
 
     /// Takes the account's state from the node; false if it is of another block by now.
@@ -223,12 +160,38 @@ impl Session {
             locked: Amount::ZERO,
         };
         let changes = self.ledger.observe(self.account(), &block, snapshot)?;
-        self.note(changes);
+        self.note_wallet(changes);
+        if let Some(record) = account.record {
+            let record: AccountRecord = record.decode(AccountRecord::BYTES)?;
+            self.read_inbox_of(&record)?;
+        }
         Ok(true)
+    }
+
+    /// The tip is reached and the mempool read: messages may leave from now on.
+    fn arrive(&mut self, now: Timestamp, rng: &mut impl CryptoRng) -> Result<(), SessionError> {
+        let changes = self.messenger.set_at_tip(self.tip_height());
+        self.note_messages(Vec::new(), changes);
+        let (events, changes) = self.messenger.tick(now, rng);
+        self.note_messages(events, changes);
+        self.save(rng)
     }
 }
 
-async fn id_at(node: &dyn NodeApi, height: Height) -> Result<Option<BlockId>, SessionError> {
+/// The envelopes of a block, parsed.
+fn envelopes_of(block: &Block) -> Result<Vec<Envelope>, SessionError> {
+    let what = "a block with an envelope that is none";
+    let parsed = block.body.envelopes.iter().map(|bytes| bytes.parse());
+    parsed
+        .collect::<Result<_, _>>()
+        .map_err(|_| SessionError::BadAnswer { what })
+}
+
+/// Id of the best chain's block at a height, if the chain is that long.
+pub(crate) async fn id_at(
+    node: &dyn NodeApi,
+    height: Height,
+) -> Result<Option<BlockId>, SessionError> {
     let by_height = GetHeader::from(BlockSelector::Height(height));
     known(node.chain_get_header(by_height).await).map(|found| found.map(|found| found.header.id.0))
 }
@@ -250,7 +213,8 @@ async fn block_at(node: &dyn NodeApi, height: Height) -> Result<Option<Block>, S
     Ok(Some(block))
 }
 
-fn known<T>(answer: Result<T, RpcFailure>) -> Result<Option<T>, SessionError> {
+/// An answer, or nothing where the node does not know what was asked for.
+pub(crate) fn known<T>(answer: Result<T, RpcFailure>) -> Result<Option<T>, SessionError> {
     match answer {
         Ok(found) => Ok(Some(found)),
         Err(failure) if failure.code == ErrorCode::BadAddress => Ok(None),

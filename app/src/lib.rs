@@ -1,5 +1,5 @@
-//! One user's session: keys, coins and the log that remembers them, over a node that holds none of
-//! it.
+//! One user's session: keys, coins, conversations and the log that remembers them, over a node that
+//! holds none of it.
 //!
 //! A [`Session`] is opened with a password, follows the chain of whatever [`rpc::NodeApi`] it is
 //! given, and writes every change to the user's vault **before** anything leaves the machine:
@@ -10,19 +10,26 @@
 //! * The order is always: change set, vault (synced), own state, network.
 //!
 //! # Spec
-//! docs/spec/08-wallet.md §7-8
+//! docs/spec/08-wallet.md, docs/spec/09-messages.md §12
 //!
 //! # Not here
-//! Rules (`consensus`), keys (`wallet`), the command line (`cli`).
+//! Rules (`consensus`), coins (`wallet`), messages (`messenger`), the command line (`cli`).
 
 #![forbid(unsafe_code)]
 
+mod admission;
+mod conversations;
 pub mod error;
 mod follow;
+mod memory;
 mod orders;
+mod outgoing;
 mod profile;
+mod reading;
 mod record;
+mod scan;
 pub mod session;
 
+pub use conversations::Granted;
 pub use error::SessionError;
-pub use session::{Opening, Session};
+pub use session::{Opening, Owner, Session};

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeSet;
 
-use chain::transaction::Output;
+use chain::transaction::{Order, Output};
 use chain::{Address, Amount, Transaction, TxId};
 use rand_core::CryptoRng;
 use rpc::types::{Acknowledgement, AddressText, GetAccount, RawHex, Submit};
@@ -19,6 +19,7 @@ use rpc::{ErrorCode, NodeApi};
 use wallet::order::{OrderId, OrderState, SignedOrder};
 use wallet::plan::TransferRequest;
 
+use crate::admission::is_stamp_alive;
 use crate::error::SessionError;
 use crate::session::Session;
 
@@ -61,9 +62,21 @@ impl Session {
         };
         let plan = self.ledger.plan_transfer(&request)?;
         let (transaction, changes) = self.ledger.build_transfer(&plan, &self.identity, rng)?;
-        self.remember(changes, rng)?;
+        self.note_wallet(changes);
+        self.submit_order(node, &transaction, rng).await
+    }
+
+    /// Writes a signed transaction down, then sends it; gives it up if the node refuses it for
+    /// good.
+    pub(crate) async fn submit_order(
+        &mut self,
+        node: &dyn NodeApi,
+        transaction: &Transaction,
+        rng: &mut impl CryptoRng,
+    ) -> Result<TxId, SessionError> {
+        self.save(rng)?;
         let id = transaction.id();
-        match submit(node, &transaction).await {
+        match submit(node, transaction).await {
             Ok(()) => Ok(id),
             Err(error) => {
                 self.give_up_if_refused(&id, &error, rng)?;
@@ -80,8 +93,13 @@ impl Session {
             .map(|(_, state)| state)
     }
 
-    /// Sends own transactions that are in no block yet.
-    pub(crate) async fn send_again(&mut self, node: &dyn NodeApi) -> Result<(), SessionError> {
+    /// Sends own transactions that are in no block yet. A record whose stamp has become too old is
+    /// given up: no block takes it any more.
+    pub(crate) async fn send_again(
+        &mut self,
+        node: &dyn NodeApi,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), SessionError> {
         let waiting: Vec<Transaction> = self
             .ledger
             .orders()
@@ -93,6 +111,13 @@ impl Session {
             })
             .collect();
         for transaction in waiting {
+            if !self.is_includable(&transaction) {
+                let id = OrderId::Transaction(transaction.id());
+                let changes = self.ledger.discard_order(&id)?;
+                self.note_wallet(changes);
+                self.save(rng)?;
+                continue;
+            }
             match submit(node, &transaction).await {
                 Ok(()) => {}
                 // Refused today, perhaps not tomorrow; its state says that it still waits.
@@ -103,6 +128,16 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    fn is_includable(&self, transaction: &Transaction) -> bool {
+        match &transaction.order {
+            Order::AccountRecord(order) => order
+                .body
+                .stamp
+                .is_none_or(|stamp| is_stamp_alive(&stamp, self.tip_height())),
+            Order::Transfer(_) => true,
+        }
     }
 
     /// An order that the node refused for good must not block the account's nonces.
@@ -121,7 +156,8 @@ impl Session {
         );
         if is_final {
             let changes = self.ledger.discard_order(&OrderId::Transaction(*id))?;
-            self.remember(changes, rng)?;
+            self.note_wallet(changes);
+            self.save(rng)?;
         }
         Ok(())
     }

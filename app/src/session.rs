@@ -1,35 +1,38 @@
-//! The open wallet of one user.
+//! One user's open session: wallet, conversations and the log that remembers both.
 //!
 //! # Invariants
-//! * [`Session::remember`] is the only way a change becomes part of the state: vault first.
-//! * A session follows one chain, the one its wallet was made for.
+//! A session follows one chain, the one its wallet was made for.
 //!
 //! # Spec
-//! docs/spec/08-wallet.md §7-8
+//! docs/spec/08-wallet.md §1-6, docs/spec/09-messages.md §12
 //!
 //! # Not here
-//! Following the chain: `follow`. Payments: `orders`. Files: `profile`.
+//! Following the chain: `follow`. Payments: `orders`. Conversations: `conversations`. Files:
+//! `profile`. What is written to the vault and when: `memory`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use chain::{AccountId, Address, ChainId, Height, Network};
 use genesis::Params;
+use messenger::{Beginning, Event, MessageRef, Messenger, NewProfile, RateEpochs};
 use rand_core::CryptoRng;
 use store::KillPoints;
+use wallet::Ledger;
 use wallet::keys::{AccountKey, KeyTree, Seed, Words};
 use wallet::keystore::Cost;
 use wallet::ledger::Balance;
 use wallet::message::MessageSignature;
 use wallet::vault_key::VaultKey;
-use wallet::{ChangeSet, Ledger};
 use zeroize::Zeroizing;
 
 use crate::error::SessionError;
+use crate::memory::{Recalled, Unsaved};
 use crate::profile::Profile;
-use crate::record::Record;
+use crate::reading::Reading;
 
-/// Bytes of a vault above which it is rewritten as one snapshot.
-const VAULT_BYTES_MAX: u64 = 16 << 20;
+/// What other members see of this device. The machine's own name would tell them too much.
+const DEVICE_LABEL: &str = "computer";
 
 /// What a session is opened with.
 #[derive(Clone, Debug)]
@@ -44,33 +47,56 @@ pub struct Opening<'a> {
     pub kill_points: KillPoints,
 }
 
-/// The open wallet of one user.
+/// Whose session a new one is.
+#[derive(Debug)]
+pub struct Owner {
+    /// The recovery words.
+    pub words: Words,
+    /// No coin and no message of theirs is older.
+    pub birthday: Height,
+    /// Whether the words may have been used before.
+    pub beginning: Beginning,
+}
+
+/// One user's open session.
 #[derive(Debug)]
 pub struct Session {
     pub(crate) profile: Profile,
     pub(crate) params: Params,
     pub(crate) ledger: Ledger,
+    pub(crate) messenger: Messenger,
     pub(crate) identity: AccountKey,
-    pub(crate) unsaved: ChangeSet,
+    pub(crate) keys: KeyTree,
+    pub(crate) vault_key: VaultKey,
+    pub(crate) unsaved: Unsaved,
+    pub(crate) reading: Reading,
+    /// What happened since the caller last asked.
+    pub(crate) news: Vec<Event>,
+    /// Messages that were written again, with their successors.
+    pub(crate) resent: BTreeMap<MessageRef, MessageRef>,
     seed: Seed,
-    vault_key: VaultKey,
 }
 
 impl Session {
-    /// Makes a wallet from fresh or given words.
+    /// Makes a profile.
     ///
     /// # Errors
     /// [`SessionError`]; nothing that was in the folder is touched.
     pub fn create(
         opening: &Opening<'_>,
-        words: Words,
-        birthday: Height,
+        owner: Owner,
         cost: Cost,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, SessionError> {
+        let Owner {
+            words,
+            birthday,
+            beginning,
+        } = owner;
+        let passphrase = Zeroizing::new(String::new());
         let seed = Seed {
             words,
-            passphrase: Zeroizing::new(String::new()),
+            passphrase,
             birthday,
         };
         let kill_points = opening.kill_points.clone();
@@ -82,69 +108,92 @@ impl Session {
             kill_points,
             rng,
         )?;
-        let network = opening.params.network;
-        let identity = KeyTree::new(&seed.words, &seed.passphrase, network, 0)?.account_key(0)?;
-        let (mut ledger, mut beginning) =
-            Ledger::create(network, opening.params.chain_id(), birthday);
-        let account = ledger.add_account(0, identity.public());
-        ledger.apply(account.clone());
-        beginning.merge(account);
-        let vault_key = seed.vault_key()?;
-        let params = opening.params.clone();
-        let unsaved = ChangeSet::default();
-        let mut session = Self {
+        Self::assemble(
             profile,
-            params,
-            ledger,
-            identity,
-            unsaved,
             seed,
-            vault_key,
-        };
-        session.append(&beginning, rng)?;
-        Ok(session)
+            opening.params,
+            Recalled::default(),
+            beginning,
+            rng,
+        )
     }
 
-    /// Opens the wallet in a folder.
+    /// Opens the profile in a folder.
     ///
     /// # Errors
     /// [`SessionError`]: see its variants.
-    pub fn open(opening: &Opening<'_>) -> Result<Self, SessionError> {
-        let (profile, seed) = Profile::open(
-            opening.folder,
-            opening.password,
-            opening.kill_points.clone(),
-        )?;
-        let network = opening.params.network;
-        let identity = KeyTree::new(&seed.words, &seed.passphrase, network, 0)?.account_key(0)?;
-        let vault_key = seed.vault_key()?;
-        let mut merged = ChangeSet::default();
-        for record in profile.vault.replay()? {
-            let record = record?;
-            let bytes = vault_key.open(record.sequence, &record.bytes)?;
-            let Record::Wallet(changes) = Record::decode(&bytes)?;
-            merged.merge(changes);
-        }
-        let chain = opening.params.chain_id();
-        let ledger = if merged.is_empty() {
-            // The process ended between keystore and first record: begin as `create` does.
-            let (mut ledger, _) = Ledger::create(network, chain, seed.birthday);
-            ledger.apply(ledger.add_account(0, identity.public()));
+    pub fn open(opening: &Opening<'_>, rng: &mut impl CryptoRng) -> Result<Self, SessionError> {
+        let kill_points = opening.kill_points.clone();
+        let (profile, seed) = Profile::open(opening.folder, opening.password, kill_points)?;
+        let recalled = Recalled::from_vault(&profile.vault, &seed.vault_key()?)?;
+        // Without a record of the messenger nobody knows what was written under these words.
+        Self::assemble(
+            profile,
+            seed,
+            opening.params,
+            recalled,
+            Beginning::Restored,
+            rng,
+        )
+    }
+
+    /// Puts a session together from what the vault remembers, and begins what it does not: the
+    /// process may have ended between the keystore and the first record.
+    fn assemble(
+        profile: Profile,
+        seed: Seed,
+        params: &Params,
+        recalled: Recalled,
+        beginning: Beginning,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, SessionError> {
+        let (network, chain) = (params.network, params.chain_id());
+        let keys = KeyTree::new(&seed.words, &seed.passphrase, network, 0)?;
+        let identity = keys.account_key(0)?;
+        let mut unsaved = Unsaved::default();
+        let ledger = if recalled.wallet.is_empty() {
+            let (mut ledger, first) = Ledger::create(network, chain, seed.birthday);
+            let account = ledger.add_account(0, identity.public());
+            ledger.apply(account.clone());
+            unsaved.wallet.merge(first);
+            unsaved.wallet.merge(account);
             ledger
         } else {
-            Ledger::load(network, chain, merged)?
+            Ledger::load(network, chain, recalled.wallet)?
         };
-        let params = opening.params.clone();
-        let unsaved = ChangeSet::default();
-        Ok(Self {
+        let rates = rate_epochs(params);
+        let messenger = if recalled.messages.is_empty() {
+            let profile = NewProfile {
+                account: identity.public(),
+                self_root: messenger::keys::ConversationRoot::from_bytes(
+                    *keys.self_root()?.expose(),
+                ),
+                device: DEVICE_LABEL.to_owned(),
+                beginning,
+            };
+            let (messenger, first) = Messenger::create(&profile, chain, rates, rng);
+            unsaved.messages.merge(first);
+            messenger
+        } else {
+            Messenger::load(chain, rates, recalled.messages)?
+        };
+        let vault_key = seed.vault_key()?;
+        let mut session = Self {
             profile,
-            params,
+            params: params.clone(),
             ledger,
+            messenger,
             identity,
-            unsaved,
-            seed,
+            keys,
             vault_key,
-        })
+            unsaved,
+            reading: Reading::default(),
+            news: Vec::new(),
+            resent: BTreeMap::new(),
+            seed,
+        };
+        session.save(rng)?;
+        Ok(session)
     }
 
     /// The account's address.
@@ -189,6 +238,17 @@ impl Session {
         &self.ledger
     }
 
+    /// The conversations, for reading.
+    #[must_use]
+    pub fn messenger(&self) -> &Messenger {
+        &self.messenger
+    }
+
+    /// What happened to conversations and messages since this was last asked.
+    pub fn take_news(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.news)
+    }
+
     /// The recovery words, for the one screen that shows them.
     #[must_use]
     pub fn words(&self) -> Zeroizing<String> {
@@ -222,73 +282,13 @@ impl Session {
     ) -> Result<(), SessionError> {
         self.profile.change_password(old, new, cost, rng)
     }
+}
 
-    /// Writes a change to the vault, synced, and then makes it part of the state.
-    ///
-    /// # Errors
-    /// [`SessionError::Store`]; the state is as before.
-    pub(crate) fn remember(
-        &mut self,
-        changes: ChangeSet,
-        rng: &mut impl CryptoRng,
-    ) -> Result<(), SessionError> {
-        let mut all = std::mem::take(&mut self.unsaved);
-        all.merge(changes.clone());
-        if let Err(error) = self.append(&all, rng) {
-            // What was applied already stays to be saved; the new change is not applied.
-            self.unsaved = all;
-            return Err(error);
-        }
-        self.ledger.apply(changes);
-        Ok(())
-    }
-
-    /// Makes a change part of the state that the chain can tell again; it is written with the next
-    /// [`Self::remember`] or [`Self::save`].
-    pub(crate) fn note(&mut self, changes: ChangeSet) {
-        self.unsaved.merge(changes.clone());
-        self.ledger.apply(changes);
-    }
-
-    /// Writes what was noted.
-    ///
-    /// # Errors
-    /// [`SessionError::Store`].
-    pub fn save(&mut self, rng: &mut impl CryptoRng) -> Result<(), SessionError> {
-        if self.unsaved.is_empty() {
-            return Ok(());
-        }
-        let unsaved = std::mem::take(&mut self.unsaved);
-        self.append(&unsaved, rng)
-            .inspect_err(|_| self.unsaved = unsaved.clone())?;
-        if self.profile.vault.file_bytes() > VAULT_BYTES_MAX {
-            self.compact(rng)?;
-        }
-        Ok(())
-    }
-
-    fn append(
-        &mut self,
-        changes: &ChangeSet,
-        rng: &mut impl CryptoRng,
-    ) -> Result<(), SessionError> {
-        let record = Record::Wallet(changes.clone()).encode();
-        let sequence = self.profile.vault.next_sequence();
-        let sealed = self.vault_key.seal(sequence, &record, rng);
-        self.profile.vault.append(&[sealed])?;
-        Ok(())
-    }
-
-    fn compact(&mut self, rng: &mut impl CryptoRng) -> Result<(), SessionError> {
-        let first = self.profile.vault.next_sequence();
-        let sealed: Vec<Vec<u8>> = (first..)
-            .zip(self.ledger.snapshot())
-            .map(|(sequence, changes)| {
-                self.vault_key
-                    .seal(sequence, &Record::Wallet(changes).encode(), rng)
-            })
-            .collect();
-        self.profile.vault.compact(&sealed)?;
-        Ok(())
+/// The network's rate epochs as the messenger takes them.
+pub(crate) fn rate_epochs(params: &Params) -> RateEpochs {
+    let blocks = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    RateEpochs {
+        blocks: blocks(params.rate_epoch_blocks),
+        grace_blocks: blocks(params.rate_grace_blocks),
     }
 }

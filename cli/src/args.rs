@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use messenger::MessageRef;
 
 /// ChainChat: encrypted chat messages in the blocks of a purpose-built chain.
 #[derive(Debug, Parser)]
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     /// Keys and coins.
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Conversations.
+    #[command(subcommand)]
+    Chat(ChatCommand),
     /// Call a method of a node.
     Rpc(RpcArgs),
     /// Show or generate the node's configuration file.
@@ -161,12 +165,8 @@ pub(crate) enum WalletCommand {
         /// Amount in X3C, for example 1.5.
         #[arg(long, value_name = "X3C")]
         amount: chain::Amount,
-        /// Wait until the transaction is in this state.
-        #[arg(long, value_name = "STATE")]
-        wait: Option<WaitState>,
-        /// Give up waiting after this many seconds.
-        #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-        timeout: u64,
+        #[command(flatten)]
+        wait: Wait,
     },
     /// Credits and debits.
     History {
@@ -190,6 +190,122 @@ pub(crate) enum WalletCommand {
         #[arg(long, value_name = "FILE")]
         new_password_file: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChatCommand {
+    /// Start a conversation.
+    New {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// Its name, seen by its members.
+        name: String,
+    },
+    /// Publish this account's record with a fresh inbox key, so that others can invite it.
+    Publish {
+        #[command(flatten)]
+        node: NodeAccess,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// All conversations, and invitations that wait for an answer.
+    List(NodeAccess),
+    /// Hand out keys, by a link or to an account's inbox.
+    Invite {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// Conversation id or name.
+        conversation: String,
+        /// Which keys.
+        #[arg(long)]
+        access: AccessWord,
+        /// Account whose inbox gets the keys; without it a link is made.
+        #[arg(long, value_name = "ADDRESS")]
+        to: Option<chain::Address>,
+        /// File that the link is written to; it must not exist.
+        #[arg(long, value_name = "FILE", conflicts_with = "to")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Join by a link, or by an invitation to this account's inbox.
+    Join {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// File with the link; `-` is standard input. A link holds keys: never an argument.
+        #[arg(long, value_name = "FILE", required_unless_present = "invitation")]
+        link_file: Option<PathBuf>,
+        /// Invitation that `chat list` shows.
+        #[arg(long, value_name = "ID", conflicts_with = "link_file")]
+        invitation: Option<MessageRef>,
+    },
+    /// Send a message.
+    Send {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// Conversation id or name.
+        conversation: String,
+        /// The text.
+        #[arg(
+            long,
+            conflicts_with = "text_file",
+            required_unless_present = "text_file"
+        )]
+        text: Option<String>,
+        /// File with the text; `-` is standard input.
+        #[arg(long, value_name = "FILE")]
+        text_file: Option<PathBuf>,
+        /// Message that this one answers.
+        #[arg(long, value_name = "ID")]
+        reply_to: Option<MessageRef>,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Print messages.
+    Read {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// Conversation id or name.
+        conversation: String,
+        /// At most this many, the newest.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        /// Only messages after this one.
+        #[arg(long, value_name = "ID")]
+        after: Option<MessageRef>,
+    },
+    /// Print messages as they come.
+    Follow {
+        #[command(flatten)]
+        node: NodeAccess,
+        /// Conversation id or name.
+        conversation: String,
+    },
+    /// Known accounts.
+    Contacts(NodeAccess),
+}
+
+/// Keys of a conversation that an invitation hands over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum AccessWord {
+    /// Read only.
+    Read,
+    /// Write only.
+    Write,
+    /// Read and write.
+    ReadWrite,
+}
+
+/// How long a command that sends something stays.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Wait {
+    /// Wait until what was sent is in this state.
+    #[arg(long = "wait", value_name = "STATE")]
+    pub(crate) state: Option<WaitState>,
+    /// Give up waiting after this many seconds.
+    #[arg(long = "timeout", value_name = "SECONDS", default_value_t = 120)]
+    pub(crate) seconds: u64,
 }
 
 #[derive(Debug, Args)]

@@ -6,8 +6,10 @@
 //! # Not here
 //! Parsing: [`crate::args`].
 
+pub(crate) mod chat;
 pub(crate) mod config;
 pub(crate) mod mine;
 pub(crate) mod node;
+pub(crate) mod profile;
 pub(crate) mod rpc;
 pub(crate) mod wallet;

@@ -48,6 +48,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Node(args) => commands::node::run(&shared, &args).await,
         Command::Mine(args) => commands::mine::run(&shared, &args).await,
         Command::Wallet(command) => commands::wallet::run(&shared, &command).await,
+        Command::Chat(command) => commands::chat::run(&shared, &command).await,
         Command::Rpc(args) => commands::rpc::run(&shared, &args).await,
         Command::Config(command) => commands::config::run(&shared, &command),
         Command::Completions { shell } => {

@@ -13,6 +13,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use app::SessionError;
+use messenger::error::SendError;
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
@@ -77,13 +78,20 @@ fn explain(error: &anyhow::Error) -> (Exit, i32, String, String) {
         }
         Some(SessionError::Keystore(_)) => (Exit::Folder, "keystore_damaged"),
         Some(SessionError::Store(_)) => (Exit::Folder, "folder"),
-        Some(SessionError::VaultRecord(_) | SessionError::ChangeSet(_)) => {
-            (Exit::Folder, "vault_damaged")
-        }
+        Some(
+            SessionError::VaultRecord(_) | SessionError::ChangeSet(_) | SessionError::Messages(_),
+        ) => (Exit::Folder, "vault_damaged"),
         Some(SessionError::NoProfile { .. }) => (Exit::Folder, "no_wallet"),
         Some(SessionError::ProfileExists { .. }) => (Exit::Folder, "wallet_exists"),
         Some(SessionError::OtherChain { .. }) => (Exit::Failed, "other_chain"),
-        Some(SessionError::Plan(_)) => (Exit::Failed, "cannot_pay"),
+        Some(SessionError::Plan(_) | SessionError::CannotPay { .. }) => {
+            (Exit::Failed, "cannot_pay")
+        }
+        Some(SessionError::NoRecord { .. }) => (Exit::Failed, "no_record"),
+        Some(SessionError::Send(SendError::ReadOnly)) => (Exit::Failed, "read_only"),
+        Some(SessionError::Send(SendError::WriteOnly)) => (Exit::Failed, "write_only"),
+        Some(SessionError::Send(_)) => (Exit::Failed, "not_sent"),
+        Some(SessionError::Join(_)) => (Exit::Failed, "not_joined"),
         _ => (Exit::Failed, "failed"),
     };
     (

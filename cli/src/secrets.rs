@@ -1,4 +1,4 @@
-//! Passwords and words: from a file, standard input or a prompt; never from arguments or the
+//! Passwords, words, links and texts: from a file, standard input or a prompt; never from arguments or the
 //! environment.
 //!
 //! # Invariants
@@ -54,9 +54,14 @@ pub(crate) fn new_password(file: Option<&Path>) -> Result<Zeroizing<String>> {
 /// The whole text of `file` (`-` is standard input).
 pub(crate) fn text(file: &Path) -> Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
-    reader(file)?
-        .take(SECRET_BYTES_MAX)
-        .read_to_string(&mut text)?;
+    let read = reader(file)?
+        .take(SECRET_BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .with_context(|| format!("{}", file.display()))?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > SECRET_BYTES_MAX {
+        let detail = format!("{} holds more than 64 KiB", file.display());
+        return Err(Failure::error(Exit::Usage, "too_long", detail));
+    }
     Ok(text)
 }
 

@@ -13,22 +13,18 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use app::{Opening, Session};
+use app::{Owner, Session};
 use chain::{Address, Amount, Height, TxId};
-use genesis::Params;
-use getrandom::SysRng;
-use rand_core::UnwrapErr;
+use messenger::Beginning;
 use rpc::NodeApi;
 use serde_json::json;
-use store::KillPoints;
 use wallet::keys::Words;
 use wallet::keystore::Cost;
 use wallet::order::OrderState;
-use zeroize::Zeroizing;
 
 use crate::access;
-use crate::args::{NodeAccess, SharedArgs, WaitState, WalletCommand};
-use crate::config::folder;
+use crate::args::{NodeAccess, SharedArgs, Wait, WaitState, WalletCommand};
+use crate::commands::profile::{RNG, check_wait, now, open, open_with, with_opening};
 use crate::exit::{Exit, Failure};
 use crate::{output, secrets};
 
@@ -59,11 +55,7 @@ pub(crate) async fn run(shared: &SharedArgs, command: &WalletCommand) -> Result<
             to,
             amount,
             wait,
-            timeout,
-        } => {
-            let timeout = Duration::from_secs(*timeout);
-            send(shared, node, to, *amount, *wait, timeout).await
-        }
+        } => send(shared, node, to, *amount, *wait).await,
         WalletCommand::History { node, csv } => history(shared, node, *csv).await,
         WalletCommand::Backup { out } => {
             open(shared)?.backup(out)?;
@@ -79,7 +71,7 @@ pub(crate) async fn run(shared: &SharedArgs, command: &WalletCommand) -> Result<
             let old = secrets::password(shared.password_file.as_deref(), "Password")?;
             let session = open_with(shared, &old)?;
             let new = secrets::new_password(new_password_file.as_deref())?;
-            session.change_password(&old, &new, Cost::DEFAULT, &mut UnwrapErr(SysRng))?;
+            session.change_password(&old, &new, Cost::DEFAULT, &mut RNG.clone())?;
             output::result(
                 shared.json,
                 &json!({ "changed": true }),
@@ -93,34 +85,43 @@ async fn create(shared: &SharedArgs, node: &NodeAccess) -> Result<()> {
     // A new wallet needs no history: it begins at the node's tip, or at genesis without a node.
     let tip = access::client(shared, node)?.chain_get_tip().await;
     let birthday = Height::new(tip.map(|tip| tip.height).unwrap_or_default());
-    let words = Words::generate(&mut UnwrapErr(SysRng));
-    make(shared, words, birthday)
+    let words = Words::generate(&mut RNG.clone());
+    let beginning = Beginning::NewAccount;
+    make(
+        shared,
+        Owner {
+            words,
+            birthday,
+            beginning,
+        },
+    )
 }
 
 fn restore(shared: &SharedArgs, words: &std::path::Path, birthday: Height) -> Result<()> {
     let words = Words::parse(&secrets::text(words)?)
         .map_err(|error| Failure::error(Exit::Usage, "bad_words", error.to_string()))?;
-    make(shared, words, birthday)
+    let beginning = Beginning::Restored;
+    make(
+        shared,
+        Owner {
+            words,
+            birthday,
+            beginning,
+        },
+    )
 }
 
-fn make(shared: &SharedArgs, words: Words, birthday: Height) -> Result<()> {
-    let folder = folder(shared, "profile")?;
-    let params = Params::of(shared.network);
+fn make(shared: &SharedArgs, owner: Owner) -> Result<()> {
+    let birthday = owner.birthday;
     let password = secrets::new_password(shared.password_file.as_deref())?;
-    let kill_points = kill_points(shared)?;
-    let opening = Opening {
-        folder: &folder,
-        params: &params,
-        password: &password,
-        kill_points,
-    };
-    let session = Session::create(
-        &opening,
-        words,
-        birthday,
-        Cost::DEFAULT,
-        &mut UnwrapErr(SysRng),
-    )?;
+    let session = with_opening(shared, &password, |opening| {
+        Ok(Session::create(
+            opening,
+            owner,
+            Cost::DEFAULT,
+            &mut RNG.clone(),
+        )?)
+    })?;
     let address = session.address().to_string();
     let text = format!(
         "{address}\nWrite down the words (`chainchat wallet words`): they are the only way back."
@@ -129,35 +130,10 @@ fn make(shared: &SharedArgs, words: Words, birthday: Height) -> Result<()> {
     output::result(shared.json, &value, &text)
 }
 
-fn open(shared: &SharedArgs) -> Result<Session> {
-    let password = secrets::password(shared.password_file.as_deref(), "Password")?;
-    open_with(shared, &password)
-}
-
-fn open_with(shared: &SharedArgs, password: &Zeroizing<String>) -> Result<Session> {
-    let folder = folder(shared, "profile")?;
-    let params = Params::of(shared.network);
-    let kill_points = kill_points(shared)?;
-    Ok(Session::open(&Opening {
-        folder: &folder,
-        params: &params,
-        password,
-        kill_points,
-    })?)
-}
-
-fn kill_points(shared: &SharedArgs) -> Result<KillPoints> {
-    match std::env::var(crate::config::KILL_AT_VARIABLE) {
-        Ok(text) => KillPoints::parse(&text, shared.network, &store::kill::POINTS)
-            .map_err(|error| Failure::error(Exit::Usage, "bad_kill_point", error.to_string())),
-        Err(_) => Ok(KillPoints::none()),
-    }
-}
-
 async fn balance(shared: &SharedArgs, access: &NodeAccess) -> Result<()> {
     let mut session = open(shared)?;
     let node = access::client(shared, access)?;
-    session.sync(node.as_ref(), &mut UnwrapErr(SysRng)).await?;
+    session.sync(node.as_ref(), now(), &mut RNG.clone()).await?;
     let balance = session.balance();
     let base = |amount: Amount| amount.base_units().to_string();
     let value = json!({
@@ -177,40 +153,35 @@ async fn send(
     access: &NodeAccess,
     to: &Address,
     amount: Amount,
-    wait: Option<WaitState>,
-    timeout: Duration,
+    wait: Wait,
 ) -> Result<()> {
-    if wait > Some(WaitState::InBlock) {
-        return Err(Failure::error(
-            Exit::Usage,
-            "not_yet",
-            "this version can wait for `delivered` and `in_block`",
-        ));
-    }
-    let mut rng = UnwrapErr(SysRng);
+    check_wait(wait.state)?;
+    let mut rng = RNG.clone();
     let mut session = open(shared)?;
     let node = access::client(shared, access)?;
-    session.sync(node.as_ref(), &mut rng).await?;
+    session.sync(node.as_ref(), now(), &mut rng).await?;
     let id = session.send(node.as_ref(), to, amount, &mut rng).await?;
     let mut state = "delivered";
-    if wait == Some(WaitState::InBlock) {
-        wait_for_block(&mut session, node.as_ref(), &id, timeout).await?;
+    if wait.state == Some(WaitState::InBlock) {
+        wait_for_block(&mut session, node.as_ref(), &id, wait.seconds).await?;
         state = "in_block";
     }
     let value = json!({ "tx_id": id.to_string(), "state": state });
     output::result(shared.json, &value, &format!("{id} {state}"))
 }
 
-async fn wait_for_block(
+/// Follows the chain until a block holds the transaction.
+pub(crate) async fn wait_for_block(
     session: &mut Session,
     node: &dyn NodeApi,
     id: &TxId,
-    timeout: Duration,
+    seconds: u64,
 ) -> Result<()> {
+    let timeout = Duration::from_secs(seconds);
     let started = Instant::now();
     loop {
         session
-            .sync(node, &mut UnwrapErr(SysRng))
+            .sync(node, now(), &mut RNG.clone())
             .await
             .map_err(anyhow::Error::from)?;
         match session.order_state(id) {
@@ -238,7 +209,7 @@ async fn wait_for_block(
 async fn history(shared: &SharedArgs, access: &NodeAccess, csv: bool) -> Result<()> {
     let mut session = open(shared)?;
     let node = access::client(shared, access)?;
-    session.sync(node.as_ref(), &mut UnwrapErr(SysRng)).await?;
+    session.sync(node.as_ref(), now(), &mut RNG.clone()).await?;
     let ledger = session.ledger();
     let rows = ledger.history(HISTORY_ROWS_MAX);
     let lines: Vec<String> = rows.iter().map(|row| row.csv_line(ledger)).collect();
@@ -271,7 +242,7 @@ async fn history(shared: &SharedArgs, access: &NodeAccess, csv: bool) -> Result<
 fn sign(shared: &SharedArgs) -> Result<()> {
     let session = open(shared)?;
     let text = secrets::text(std::path::Path::new("-"))?;
-    let signature = session.sign(&text, &mut UnwrapErr(SysRng)).to_string();
+    let signature = session.sign(&text, &mut RNG.clone()).to_string();
     let value = json!({ "address": session.address().to_string(), "signature": signature });
     output::result(shared.json, &value, &signature)
 }

@@ -250,31 +250,6 @@ impl Messenger {
         now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<(Capability, Vec<Event>, ChangeSet), SendError> {
-        let mut work = Work::default();
-        let (capability, reserve) = self.plan_grant(conversation, access, label, now, rng)?;
-        if let Some(reserve) = reserve {
-            self.write(
-                conversation,
-                reserve,
-                Attention::Silent,
-                now,
-                rng,
-                &mut work,
-            )?;
-        }
-        let (events, changes) = work.finish();
-        Ok((capability, events, changes))
-    }
-
-    /// The capability and the message that must accompany it. Changes nothing.
-    fn plan_grant(
-        &self,
-        conversation: &ConversationId,
-        access: Access,
-        label: &str,
-        now: Timestamp,
-        rng: &mut impl CryptoRng,
-    ) -> Result<(Capability, Option<Content>), SendError> {
         let found = self
             .conversations
             .get(conversation)
@@ -300,12 +275,24 @@ impl Messenger {
             found
                 .keys
                 .grant(access, slot, generation, &self.chain, &aux_randomness)?;
-        let reserve = Content::Reserve {
-            slot,
-            access,
-            label: label.to_owned(),
-        };
-        Ok((capability, (access == Access::Write).then_some(reserve)))
+        let mut work = Work::default();
+        if access == Access::Write {
+            let reserve = Content::Reserve {
+                slot,
+                access,
+                label: label.to_owned(),
+            };
+            self.write(
+                conversation,
+                reserve,
+                Attention::Silent,
+                now,
+                rng,
+                &mut work,
+            )?;
+        }
+        let (events, changes) = work.finish();
+        Ok((capability, events, changes))
     }
 
     /// A link for a new member; see [`Messenger::grant`].
@@ -332,21 +319,21 @@ impl Messenger {
         ))
     }
 
-    /// An invitation to the inbox of the account of `record`.
+    /// An invitation to the inbox of the account of `record`, with a capability of
+    /// [`Messenger::grant`].
     ///
     /// # Errors
-    /// See [`Messenger::grant`]; a forged record; no delegation where the device signs.
+    /// No such conversation; a forged record; no delegation where the device signs.
     pub fn invite_to_inbox(
         &mut self,
         conversation: &ConversationId,
-        access: Access,
+        capability: &Capability,
         record: &AccountRecord,
         signed_by: SignedBy<'_>,
         now: Timestamp,
         rng: &mut impl CryptoRng,
-    ) -> Result<(MessageRef, Vec<Event>, ChangeSet), SendError> {
+    ) -> Result<(MessageRef, ChangeSet), SendError> {
         let (birthday, name) = self.introduction(conversation)?;
-        let (capability, reserve) = self.plan_grant(conversation, access, "", now, rng)?;
         let content = InboxContent::Invite {
             capability: capability.encode(),
             birthday,
@@ -354,19 +341,8 @@ impl Messenger {
         };
         let draft = self.draft_to_inbox(record, &content, signed_by, now, rng)?;
         let mut work = Work::default();
-        if let Some(reserve) = reserve {
-            self.write(
-                conversation,
-                reserve,
-                Attention::Silent,
-                now,
-                rng,
-                &mut work,
-            )?;
-        }
         let reference = self.record_inbox_written(draft, &mut work);
-        let (events, changes) = work.finish();
-        Ok((reference, events, changes))
+        Ok((reference, work.changes))
     }
 
     fn introduction(&self, conversation: &ConversationId) -> Result<(Height, String), SendError> {

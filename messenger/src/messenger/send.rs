@@ -12,7 +12,7 @@
 //! # Not here
 //! What authorises an envelope: the session.
 
-use chain::envelope::Auth;
+use chain::envelope::{Auth, SizeClass};
 use chain::{EnvelopeBytes, Height, Timestamp};
 use rand_core::CryptoRng;
 
@@ -82,6 +82,22 @@ impl Messenger {
         let reference = self.write(conversation, content, attention, now, rng, &mut work)?;
         let (events, changes) = work.finish();
         Ok((reference, events, changes))
+    }
+
+    /// The size class that a message will have, which decides what it costs. Links to earlier
+    /// messages never raise it.
+    ///
+    /// # Errors
+    /// An empty text, or one that does not fit.
+    pub fn class_of(message: &Outgoing, attention: Attention) -> Result<SizeClass, SendError> {
+        let content = match message {
+            Outgoing::Text(text) => Content::Text(text.clone()),
+            Outgoing::Reply { to, text } => Content::Reply {
+                to: to.prefix(),
+                text: text.clone(),
+            },
+        };
+        check_fits(&content, attention, Timestamp::default())
     }
 
     /// Puts a message into an own writer chain, beginning a new chain where one is needed.
@@ -432,7 +448,11 @@ impl Messenger {
 }
 
 /// Refuses what would not encode, before a chain is begun for it.
-fn check_fits(content: &Content, attention: Attention, sent: Timestamp) -> Result<(), SendError> {
+fn check_fits(
+    content: &Content,
+    attention: Attention,
+    sent: Timestamp,
+) -> Result<SizeClass, SendError> {
     let content = content.clone();
     let trial = Plaintext {
         attention,
@@ -441,6 +461,5 @@ fn check_fits(content: &Content, attention: Attention, sent: Timestamp) -> Resul
         parents: Vec::new(),
         content,
     };
-    trial.encode()?;
-    Ok(())
+    Ok(trial.encode()?.class)
 }

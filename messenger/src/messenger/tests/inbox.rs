@@ -37,10 +37,14 @@ fn invite(world: &mut World, access: Access, by: fn(&Person) -> SignedBy<'_>) ->
     let now = world.now;
     let host = world.people[0].clone();
     let rng = &mut world.people[0].rng.clone();
-    let (reference, events, changes) = world.people[0]
-        .messenger
-        .invite_to_inbox(&id, access, &record, by(&host), now, rng)
+    let messenger = &mut world.people[0].messenger;
+    let (capability, events, mut changes) = messenger
+        .grant(&id, access, "", now, rng)
+        .expect("holds the keys");
+    let (reference, written) = messenger
+        .invite_to_inbox(&id, &capability, &record, by(&host), now, rng)
         .expect("invites");
+    changes.merge(written);
     world.people[0].keep(events, &changes);
     reference
 }
@@ -140,6 +144,11 @@ fn an_invitation_may_be_signed_by_the_account_itself_or_by_nobody() {
 fn senders_that_may_not_sign_and_forged_records_are_named() {
     let mut world = World::new(2);
     let id = world.people[0].creates("home");
+    let host = &mut world.people[0];
+    let (capability, ..) = host
+        .messenger
+        .grant(&id, Access::Read, "", Timestamp::new(1), &mut host.rng)
+        .expect("holds the keys");
     let good = record(&world.people[1], 1);
     let forged = AccountRecord {
         inbox_generation: 2,
@@ -159,7 +168,7 @@ fn senders_that_may_not_sign_and_forged_records_are_named() {
         let now = Timestamp::new(1);
         let refused =
             host.messenger
-                .invite_to_inbox(&id, Access::Write, record, by, now, &mut host.rng);
+                .invite_to_inbox(&id, &capability, record, by, now, &mut host.rng);
         assert_eq!(refused.map(|_| ()), Err(expected));
         assert!(
             host.messenger.outbox().is_empty(),

@@ -1,0 +1,137 @@
+//! What a session writes down, and when.
+//!
+//! # Invariants
+//! * Nothing leaves the machine before the changes behind it are synced in the vault: every caller
+//!   that sends calls [`Session::save`] first.
+//! * What only repeats the chain is written now and then; a crash makes it read again.
+//!
+//! # Spec
+//! docs/spec/13-storage.md §11
+//!
+//! # Not here
+//! The log itself: `store::vault`. Its records: `record`.
+
+use messenger::Event;
+use rand_core::CryptoRng;
+use store::Vault;
+use wallet::vault_key::VaultKey;
+
+use crate::error::SessionError;
+use crate::record::Record;
+use crate::session::Session;
+
+/// Bytes of a vault below which it is not rewritten.
+const VAULT_BYTES_MAX: u64 = 16 << 20;
+/// Events that are kept for a caller who does not ask; older ones are in the state anyway.
+const NEWS_MAX: usize = 4096;
+
+/// Changes that are part of the state and not yet in the vault.
+#[derive(Debug, Default)]
+pub(crate) struct Unsaved {
+    pub(crate) wallet: wallet::ChangeSet,
+    pub(crate) messages: messenger::ChangeSet,
+}
+
+/// All that a vault remembers.
+#[derive(Debug, Default)]
+pub(crate) struct Recalled {
+    pub(crate) wallet: wallet::ChangeSet,
+    pub(crate) messages: Vec<messenger::ChangeSet>,
+}
+
+impl Recalled {
+    pub(crate) fn from_vault(vault: &Vault, key: &VaultKey) -> Result<Self, SessionError> {
+        let mut recalled = Self::default();
+        for record in vault.replay()? {
+            let record = record?;
+            match Record::decode(&key.open(record.sequence, &record.bytes)?)? {
+                Record::Wallet(changes) => recalled.wallet.merge(changes),
+                Record::Messenger(changes) => recalled.messages.push(changes),
+            }
+        }
+        Ok(recalled)
+    }
+}
+
+impl Session {
+    /// Takes a change of the wallet into the state; it is written with the next [`Self::save`].
+    pub(crate) fn note_wallet(&mut self, changes: wallet::ChangeSet) {
+        self.unsaved.wallet.merge(changes.clone());
+        self.ledger.apply(changes);
+    }
+
+    /// Takes down what a call of the messenger changed and what it told.
+    pub(crate) fn note_messages(&mut self, events: Vec<Event>, changes: messenger::ChangeSet) {
+        self.unsaved.messages.merge(changes);
+        for event in events {
+            match &event {
+                Event::Needed(wanted) => self.reading.needed.push_back(*wanted),
+                Event::ConversationFound {
+                    root_index: Some(index),
+                    ..
+                } => self.reading.root_found(*index),
+                Event::Resent {
+                    reference,
+                    replacement,
+                    ..
+                } => {
+                    self.resent.insert(*reference, *replacement);
+                }
+                Event::Refused { refusal } => tracing::warn!(%refusal, "an envelope was refused"),
+                _ => {}
+            }
+            if self.news.len() < NEWS_MAX {
+                self.news.push(event);
+            }
+        }
+    }
+
+    /// Writes what was noted, synced.
+    ///
+    /// # Errors
+    /// [`SessionError::Store`]; what was noted stays to be saved.
+    pub fn save(&mut self, rng: &mut impl CryptoRng) -> Result<(), SessionError> {
+        let Unsaved { wallet, messages } = &self.unsaved;
+        let mut records = Vec::new();
+        if !wallet.is_empty() {
+            records.push(Record::Wallet(wallet.clone()));
+        }
+        if !messages.is_empty() {
+            records.push(Record::Messenger(messages.clone()));
+        }
+        if records.is_empty() {
+            return Ok(());
+        }
+        let sealed = self.seal_all(records, rng);
+        self.profile.vault.append(&sealed)?;
+        self.unsaved = Unsaved::default();
+        let bytes = self.profile.vault.file_bytes();
+        if bytes > VAULT_BYTES_MAX.max(self.reading.compacted_bytes.saturating_mul(2)) {
+            self.compact(rng)?;
+        }
+        Ok(())
+    }
+
+    /// Rewrites the vault: the wallet as one snapshot, the messenger's facts as they are.
+    fn compact(&mut self, rng: &mut impl CryptoRng) -> Result<(), SessionError> {
+        let recalled = Recalled::from_vault(&self.profile.vault, &self.vault_key)?;
+        let wallet = self.ledger.snapshot().into_iter().map(Record::Wallet);
+        let messages = recalled.messages.into_iter().map(Record::Messenger);
+        let sealed = self.seal_all(wallet.chain(messages), rng);
+        self.profile.vault.compact(&sealed)?;
+        self.reading.compacted_bytes = self.profile.vault.file_bytes();
+        Ok(())
+    }
+
+    fn seal_all(
+        &self,
+        records: impl IntoIterator<Item = Record>,
+        rng: &mut impl CryptoRng,
+    ) -> Vec<Vec<u8>> {
+        let first = self.profile.vault.next_sequence();
+        (first..)
+            .zip(records)
+            .map(|(sequence, record)| self.vault_key.seal(sequence, &record.encode(), rng))
+            .collect()
+    }
+}

@@ -1,0 +1,136 @@
+//! The outbox: sealing, authorising, sending, and sending again.
+//!
+//! # Invariants
+//! * Finished bytes are in the vault before the node sees them; the same bytes are sent again until
+//!   a block holds them or no block can take them any more.
+//! * A message that the node does not take waits; it is neither lost nor in the way of others.
+//!
+//! # Spec
+//! docs/spec/09-messages.md §9
+//!
+//! # Not here
+//! Numbers, keys and states: `messenger`. Stamps and payments: `admission`.
+
+use chain::envelope::Auth;
+use chain::{EnvelopeBytes, Timestamp};
+use messenger::MessageRef;
+use messenger::view::Step;
+use rand_core::CryptoRng;
+use rpc::types::{Acknowledgement, RawHex, Submit};
+use rpc::{ErrorCode, NodeApi};
+
+use crate::admission::is_stamp_alive;
+use crate::error::SessionError;
+use crate::session::{Session, rate_epochs};
+
+/// Rounds over the outbox: the start of a chain lets its messages go, and each of them some more.
+const ROUNDS_MAX: usize = 64;
+
+impl Session {
+    /// Takes every message of the outbox as far as it comes today.
+    ///
+    /// # Errors
+    /// [`SessionError::Node`] if the node is gone, [`SessionError::Store`]. What the node refuses
+    /// stays in the outbox.
+    pub(crate) async fn push_outbox(
+        &mut self,
+        node: &dyn NodeApi,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), SessionError> {
+        self.give_up_late_payments(rate_epochs(&self.params))?;
+        for _ in 0..ROUNDS_MAX {
+            let mut has_moved = false;
+            for item in self.messenger.outbox() {
+                let bytes = match item.step {
+                    Step::Wait(_) => continue,
+                    Step::Send(bytes) if self.is_alive(&bytes) => bytes,
+                    Step::Send(_) | Step::Seal => {
+                        match self.finish(&item.reference, node, rng).await {
+                            Ok(bytes) => bytes,
+                            Err(error) if is_gone(&error) => return Err(error),
+                            Err(error) => {
+                                // Too few coins, or its turn has passed: it waits for better days.
+                                tracing::warn!(%error, "a message waits");
+                                continue;
+                            }
+                        }
+                    }
+                };
+                has_moved |= self.submit_envelope(&bytes, node, now).await?;
+            }
+            if !has_moved {
+                break;
+            }
+        }
+        self.save(rng)
+    }
+
+    /// Whether a block can still take these bytes; their rate epoch is the messenger's to judge.
+    fn is_alive(&self, bytes: &EnvelopeBytes) -> bool {
+        match bytes.parse().map(|envelope| envelope.auth) {
+            Ok(Auth::Stamp(stamp)) => is_stamp_alive(&stamp, self.tip_height()),
+            Ok(_) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Seals, authorises and signs a message, and writes it all down.
+    async fn finish(
+        &mut self,
+        reference: &MessageRef,
+        node: &dyn NodeApi,
+        rng: &mut impl CryptoRng,
+    ) -> Result<EnvelopeBytes, SessionError> {
+        let sealed = self.messenger.seal(reference)?;
+        let auth = self.authorise(&sealed, node, rng).await?;
+        let mut aux_randomness = [0; 32];
+        rng.fill_bytes(&mut aux_randomness);
+        let (bytes, changes) = self.messenger.finish(sealed, auth, &aux_randomness)?;
+        self.note_messages(Vec::new(), changes);
+        self.save(rng)?;
+        Ok(bytes)
+    }
+
+    /// Hands an envelope to the node; whether the node has it only now.
+    async fn submit_envelope(
+        &mut self,
+        bytes: &EnvelopeBytes,
+        node: &dyn NodeApi,
+        now: Timestamp,
+    ) -> Result<bool, SessionError> {
+        let Ok(envelope) = bytes.parse() else {
+            return Ok(false);
+        };
+        if self.reading.pending.get(&envelope.mid()) == Some(&envelope.wid()) {
+            return Ok(false);
+        }
+        let submit = Submit {
+            raw: RawHex::new(bytes.as_slice()),
+            ack: Some(Acknowledgement::Durable),
+        };
+        match node.envelope_submit(submit).await {
+            Ok(_) => {
+                self.take_pending(&envelope, now);
+                Ok(true)
+            }
+            Err(failure) if failure.is_unreachable() => Err(failure.into()),
+            // The block that holds it is read with the next step.
+            Err(failure) if failure.code == ErrorCode::AlreadyInChain => Ok(false),
+            Err(failure) => {
+                // Refused today, perhaps not tomorrow; its state says that it still waits.
+                tracing::warn!(reason = %failure.reason, detail = %failure.detail, "an envelope was refused");
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// Whether there is no point in going on: no disk, or no node.
+fn is_gone(error: &SessionError) -> bool {
+    match error {
+        SessionError::Store(_) => true,
+        SessionError::Node(failure) => failure.is_unreachable(),
+        _ => false,
+    }
+}
