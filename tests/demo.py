@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The demonstration behind `make demo`: a private network of three nodes on which people pay.
+"""The demonstration behind `make demo`: a private network of three nodes on which people talk.
 
 Everything is real: processes and folders of their own, libp2p over loopback (A - B over TCP, B - C over
 QUIC), Equi-X proof of work, RocksDB. Ends with a summary of one screen and exit code 0, or with the reason
@@ -11,77 +11,30 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "functional"))
 
+import forgery
 import lab as laboratory
-from lab import Lab, binary, disk_bytes, environment, wait_until
+from lab import Lab, disk_bytes, wait_until
+from people import MINING_PATIENCE_S, Follower, Miner, Person, now_ms
 
 NETWORK = "dev"
-# What a transaction may take along a line of three nodes (ms).
+# Blocks of a rate epoch and the smallest effort of a stamp (genesis/src/dev.rs).
+DEV_NUMBERS = (32, 16)
+# What the first mark of a message may take along a line of three nodes (ms).
 DELIVERED_MS_MAX = 3000
-# A block takes a second on average; a loaded machine and bad luck take longer (seconds).
-MINING_PATIENCE_S = 180
+GREETING = "The samovar is hot, come over at seven"
+ANSWER = "On my way, with the apricot jam"
+WHISPER = "Only my own hand may read this line"
+LETTER = " ".join(f"Line {number}: what the neighbour's cat did next." for number in range(40))
 
 
 def say(text):
     print(text, flush=True)
-
-
-class Person:
-    """A profile: wallet and conversations, talking to one node."""
-
-    def __init__(self, lab, name, node):
-        self.lab, self.name, self.node = lab, name, node
-        self.folder = lab.folder / f"profile-{name}"
-        self.password = lab.secret_file(f"{name}.password", f"{name} opens the door\n")
-
-    def arguments(self, *command, online=True):
-        node = ["--node-datadir", str(self.node.datadir)] if online else []
-        return [
-            *command, "--network", NETWORK, "--datadir", str(self.folder),
-            "--password-file", str(self.password), *node,
-        ]
-
-    def json(self, *command, online=True, **options):
-        return self.lab.json(*self.arguments(*command, online=online), **options)
-
-    def create(self):
-        self.address = self.json("wallet", "new")["address"]
-        return self
-
-    def balance(self):
-        return int(self.json("wallet", "balance")["confirmed"])
-
-    def send(self, to, amount):
-        """Sends coins; returns the transaction's id and when the command was given (ms)."""
-        given = int(time.time() * 1000)
-        sent = self.json("wallet", "send", "--to", to.address, "--amount", amount,
-                         seconds=MINING_PATIENCE_S)
-        return sent["tx_id"], given
-
-
-class Miner:
-    """`chainchat mine` for one node."""
-
-    def __init__(self, lab, node, address):
-        self.log = (lab.folder / "miner.log").open("ab")
-        self.process = subprocess.Popen(
-            [str(binary()), "mine", "--network", NETWORK, "--node-datadir", str(node.datadir),
-             "--address", address, "--threads", "1"],
-            stdout=self.log, stderr=self.log, cwd=lab.folder, env=environment(),
-        )
-        lab.started.append(self)
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(timeout=laboratory.PATIENCE_S)
-        self.log.close()
 
 
 def start_line(lab):
@@ -107,25 +60,41 @@ def same_state(*nodes):
     return wait_until(equal, "equal state hashes", seconds=MINING_PATIENCE_S)
 
 
-def watch(node, tx_id, given_ms):
-    """Milliseconds until a node at the other end knew a transaction, and until it was in a block."""
-    def known(in_block):
-        try:
-            status = node.rpc("chain_getTransaction", id=tx_id)
-        except laboratory.RpcError:
-            return None
-        return int(time.time() * 1000) if status.get("in_block") or not in_block else None
-    delivered = wait_until(lambda: known(False), "the transaction at the other end", step=0.01)
-    in_block = wait_until(lambda: known(True), "a block with it", MINING_PATIENCE_S, step=0.01)
-    return delivered - given_ms, in_block - given_ms
-
-
-def pay(times, sender, receiver, amount, far_node):
-    tx_id, given = sender.send(receiver, amount)
-    delivered, in_block = watch(far_node, tx_id, given)
-    times.append((f"{sender.name} to {receiver.name}", amount, delivered, in_block))
-    say(f"   delivered after {delivered} ms, in a block after {in_block} ms (the receiver's node)")
+def show(times, who, text, follower):
+    delivered, in_block = follower.states(text)
+    times.append((who, len(text.encode()), delivered, in_block))
+    say(f"   delivered after {delivered} ms, in a block after {in_block} ms (the reader's clock)")
     assert delivered < DELIVERED_MS_MAX, f"delivered after {delivered} ms"
+
+
+def talk(times, lab, alice, bob, conversation):
+    """A message each way, and one that is large enough to burn coins."""
+    for writer, reader, text in (
+        (alice, bob, GREETING), (bob, alice, ANSWER), (alice, bob, LETTER),
+    ):
+        follower = Follower(reader, conversation)
+        # The reader is at the tip when its first block has gone by.
+        time.sleep(1)
+        writer.send(conversation, text, "in_block")
+        show(times, f"{writer.name} to {reader.name}", text, follower)
+        follower.close()
+
+
+def forge(reader, link, network_numbers):
+    """Somebody with the read key alone makes an envelope; returns the node's reason against it."""
+    node = reader.node
+    epoch_blocks, effort = network_numbers
+    height = node.tip()["height"]
+    reference = max(height - 8, 0) // 16 * 16
+    block_id = bytes.fromhex(node.rpc("chain_getHeader", height=reference)["header"]["id"])
+    chain_id = bytes.fromhex(node.rpc("node_getInfo")["chain_id"])
+    raw = forgery.envelope(link.read_text(), chain_id, (height + 1) // epoch_blocks, reference,
+                           block_id, effort, now_ms())
+    try:
+        node.rpc("envelope_submit", raw=raw.hex())
+    except laboratory.RpcError as error:
+        return error.data["reason"]
+    raise AssertionError("the node took a forged envelope")
 
 
 def demonstrate(lab):
@@ -133,29 +102,56 @@ def demonstrate(lab):
     say("1. Three nodes in a line: A - B over TCP, B - C over QUIC")
     a, b, c = start_line(lab)
 
-    say("2. Alice and Bob make wallets, with 24 words each; a miner mines for Alice at node A")
+    say("2. Alice and Bob make profiles, with 24 words each; a miner mines for Alice at node A")
     alice, bob = Person(lab, "alice", a).create(), Person(lab, "bob", c).create()
     miner = Miner(lab, a, alice.address)
+    # A stamp refers to a block that is at least eight deep.
     wait_until(lambda: c.tip()["height"] >= 10, "ten blocks at node C", MINING_PATIENCE_S)
 
-    say("3. Alice sends Bob 1.5 X3C from one end of the line to the other")
-    pay(times, alice, bob, "1.5", c)
-    wait_until(lambda: bob.balance() == 150_000_000, "Bob's coins", MINING_PATIENCE_S, step=0.5)
+    say("3. Alice starts a conversation and gives Bob a link with both keys; they talk")
+    kitchen = alice.begin("kitchen")
+    assert bob.join(alice.link(kitchen, "read_write")) == kitchen
+    talk(times, lab, alice, bob, kitchen)
 
-    say("4. Bob sends half an X3C back")
-    pay(times, bob, alice, "0.5", a)
+    say("4. Carol has no keys and finds nothing; Dave may only read; Erin may only write")
+    carol, dave, erin = (Person(lab, name, b).create() for name in ("carol", "dave", "erin"))
+    assert carol.json("chat", "list") == []
+    assert carol.refused("chat", "read", kitchen) == (1, "unknown_conversation")
+    reading = alice.link(kitchen, "read")
+    dave.join(reading)
+    assert {GREETING, ANSWER} <= set(dave.texts(kitchen)), "Dave reads"
+    assert dave.refused("chat", "send", kitchen, "--text", "not mine to write") == (1, "read_only")
+    reason = forge(dave, reading, DEV_NUMBERS)
+    assert reason == "envelope_signature", reason
+    say(f"   an envelope forged with the read key alone: the node says {reason}")
+    erin.join(alice.link(kitchen, "write"))
+    erin.send(kitchen, WHISPER, "in_block")
+    assert not {GREETING, ANSWER} & set(erin.texts(kitchen)), "a writer reads what others wrote"
+    assert WHISPER in alice.texts(kitchen) and "forger" not in str(alice.messages(kitchen))
 
-    say("5. The words bring Bob's coins back on another device")
-    wait_until(lambda: 0 < bob.balance() < 100_000_000, "Bob's change", MINING_PATIENCE_S, step=0.5)
-    _, words, _ = lab.run(*bob.arguments("wallet", "words", online=False))
-    words = words.strip()
-    copy = Person(lab, "bob-again", b)
-    restored = lab.json(
-        *copy.arguments("wallet", "restore", "--words-file", "-"), stdin=words + "\n")
-    assert restored["address"] == bob.address
-    wait_until(lambda: copy.balance() == bob.balance(), "equal balances", step=0.5)
+    say("5. Alice sends Bob 1.5 X3C, and keys of a second conversation to his inbox")
+    paid = alice.json("wallet", "send", "--to", bob.address, "--amount", "1.5", "--wait", "in_block")
+    assert paid["state"] == "in_block", paid
+    bob.json("chat", "publish", "--wait", "in_block")
+    garden = alice.begin("garden")
+    alice.json("chat", "invite", garden, "--access", "read_write", "--to", bob.address,
+               "--wait", "in_block")
+    invited = [entry for entry in bob.json("chat", "list") if "invitation" in entry]
+    assert [entry["conversation"] for entry in invited] == [garden], invited
+    assert invited[0]["from"] == alice.address
+    bob.json("chat", "join", "--invitation", invited[0]["invitation"])
+    bob.send(garden, "The beans are up", "in_block")
+    assert alice.texts(garden) == ["The beans are up"]
+    assert bob.balance() > 0
 
-    say("6. A fourth, fresh node catches up")
+    say("6. The words bring Alice's coins and messages back on another device")
+    words = alice.words()
+    copy = Person(lab, "alice-again", c).restore(words)
+    assert copy.address == alice.address
+    assert copy.texts(kitchen) == alice.texts(kitchen), "the same history"
+    assert copy.texts(garden) == ["The beans are up"]
+
+    say("7. A fourth, fresh node catches up")
     fresh = lab.node("node-d", NETWORK, "--connect", b.address()).start()
     wait_until(lambda: fresh.tip()["height"] >= a.tip()["height"] - 1, "node D to sync",
                MINING_PATIENCE_S)
@@ -163,11 +159,13 @@ def demonstrate(lab):
     state = same_state(a, b, c, fresh)
     supply = a.rpc("chain_getSupply")
     assert int(supply["supply"]) == int(supply["minted"]) - int(supply["burned"]), supply
+    assert int(supply["burned"]) > 0, "the large message burned coins"
 
-    say("7. Nobody's words lie open in any folder, and nobody was banned")
+    say("8. No text and nobody's words lie open in any folder, and nobody was banned")
     searched = 0
-    for _, data in disk_bytes(lab.folder):
-        assert words.encode() not in data, "a folder holds Bob's words"
+    for path, data in disk_bytes(lab.folder):
+        for text in (GREETING, ANSWER, WHISPER, LETTER[:64], words):
+            assert text.encode() not in data, f"{path} holds {text[:20]!r}"
         searched += len(data)
     for node in (a, b, c, fresh):
         assert node.rpc("node_listBanned") == [], f"{node.name} banned an honest peer"
@@ -193,11 +191,11 @@ def main():
     if not options.keep:
         shutil.rmtree(folder, ignore_errors=os.name == "nt")
 
-    say(f"\n{'payment':<16}{'X3C':>7}{'delivered':>12}{'in block':>12}")
-    for who, amount, delivered, in_block in times:
-        say(f"{who:<16}{amount:>7}{delivered:>9} ms{in_block:>9} ms")
+    say(f"\n{'message':<16}{'bytes':>7}{'delivered':>12}{'in block':>12}")
+    for who, size, delivered, in_block in times:
+        say(f"{who:<16}{size:>7}{delivered:>9} ms{in_block:>9} ms")
     say(f"four nodes at height {state['height']} with state hash {state['state_hash'][:16]}...")
-    say(f"no secret words in {searched / 1e6:.1f} MB of data folders")
+    say(f"no text in {searched / 1e6:.1f} MB of data folders")
     say(f"done in {time.monotonic() - begin:.0f} s")
     return 0
 

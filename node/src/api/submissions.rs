@@ -235,6 +235,7 @@ fn refused_item(refusal: &Refusal) -> RpcFailure {
         Refusal::Rule(consensus::Rule::NonceAhead { .. }) => "nonce_ahead",
         Refusal::Rule(consensus::Rule::EpochPast { .. }) => "epoch_past",
         Refusal::Rule(consensus::Rule::OneTimeKeySeen { .. }) => "one_time_key_seen",
+        Refusal::Rule(consensus::Rule::EnvelopeSignature) => "envelope_signature",
         Refusal::Rule(_) => "rule_broken",
         Refusal::AlreadyKnown => "already_known",
         Refusal::Conflict => "conflict",
