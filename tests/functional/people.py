@@ -43,6 +43,15 @@ class Person:
         assert code != 0, f"{self.name}: {command[:2]} must fail"
         return code, json.loads(stderr.strip().splitlines()[-1])["reason"]
 
+    def background(self, *command):
+        """Starts a command and does not wait for it."""
+        process = subprocess.Popen(
+            [str(binary()), *self.arguments(*command)], stdout=subprocess.DEVNULL,
+            cwd=self.lab.folder, env=environment(),
+        )
+        self.lab.started.append(Background(process))
+        return process
+
     def create(self):
         self.address = self.json("wallet", "new")["address"]
         return self
@@ -81,6 +90,18 @@ class Person:
 
     def texts(self, conversation):
         return [message["text"] for message in self.messages(conversation)]
+
+
+class Background:
+    """A command that is ended with the lab if it has not ended by itself."""
+
+    def __init__(self, process):
+        self.process = process
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(timeout=laboratory.PATIENCE_S)
 
 
 class Follower:

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use app::Session;
+use app::{Session, SessionError};
 use chain::Address;
 use messenger::content::Text;
 use messenger::error::SendError;
@@ -185,7 +185,7 @@ impl<'a> Chat<'a> {
             let (newest, delivery) = self
                 .session
                 .delivery(conversation, reference)
-                .ok_or(SendError::UnknownMessage)?;
+                .ok_or_else(|| SessionError::from(SendError::UnknownMessage))?;
             let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             if delivery != Delivery::Queued {
                 times.entry("delivered").or_insert_with(|| json!(elapsed));
@@ -348,7 +348,7 @@ impl<'a> Chat<'a> {
     ) -> Result<()> {
         let messenger = self.session.messenger();
         if after.is_some_and(|after| messenger.message(conversation, after).is_none()) {
-            return Err(SendError::UnknownMessage.into());
+            return Err(SessionError::from(SendError::UnknownMessage).into());
         }
         let mut messages = messenger.log(conversation, after, usize::MAX);
         messages.retain(show::has_words);

@@ -6,6 +6,8 @@
 //! # Not here
 //! The shapes of the answers: [`crate::view`].
 
+use std::collections::BTreeMap;
+
 use super::Messenger;
 use crate::content::{ChainStart, Content, Unsupported};
 use crate::conversation::Conversation;
@@ -31,8 +33,8 @@ impl Messenger {
         self.conversations.get(id).map(view_of)
     }
 
-    /// Messages of a conversation in order, after a given one, at most `count_max`. Chain starts
-    /// and other messages without words are among them.
+    /// Messages of a conversation in the order of reading, after a given one, at most `count_max`.
+    /// Chain starts and other messages without words are among them.
     #[must_use]
     pub fn log(
         &self,
@@ -44,9 +46,8 @@ impl Messenger {
             return Vec::new();
         };
         let mut is_after = after.is_none();
-        found
-            .log
-            .iter()
+        reading_order(found.log.iter())
+            .into_iter()
             .filter(|(reference, _)| {
                 let is_shown = is_after;
                 is_after |= Some(reference) == after;
@@ -190,6 +191,29 @@ impl Messenger {
             .get(conversation)
             .is_some_and(|chains| chains.contains(writer))
     }
+}
+
+/// The canonical order, but for messages of one writer chain inside one block, or in none: they
+/// stand in the order of their numbers, for whoever makes a block may shuffle them.
+fn reading_order<'a>(
+    log: impl Iterator<Item = (MessageRef, &'a Entry)>,
+) -> Vec<(MessageRef, &'a Entry)> {
+    let mut messages: Vec<_> = log.collect();
+    let height = |entry: &Entry| entry.place().map(|place| place.height);
+    for together in messages.chunk_by_mut(|(_, one), (_, next)| height(one) == height(next)) {
+        let mut seats: BTreeMap<WriterChainId, Vec<usize>> = BTreeMap::new();
+        for (seat, (_, entry)) in together.iter().enumerate() {
+            seats.entry(entry.writer).or_default().push(seat);
+        }
+        for seats in seats.values().filter(|seats| seats.len() > 1) {
+            let mut chain: Vec<_> = seats.iter().map(|seat| together[*seat]).collect();
+            chain.sort_by_key(|(_, entry)| entry.number);
+            for (seat, message) in seats.iter().zip(chain) {
+                together[*seat] = message;
+            }
+        }
+    }
+    messages
 }
 
 /// Whether the previous message of the writer is here, and is the one in the log.

@@ -55,6 +55,28 @@ fn after_a_reorganisation_states_fall_back_and_come_again() {
 }
 
 #[test]
+fn one_writer_is_read_in_the_order_of_writing_whatever_a_block_does() {
+    let mut world = World::new(2);
+    let id = world.conversation(Access::ReadWrite);
+    world.says(0, &id, "one");
+    world.gossip();
+    world.mine();
+    world.says(0, &id, "two");
+    world.says(0, &id, "three");
+    let mut shuffled = world.outgoing(0);
+    shuffled.reverse();
+    assert_eq!(shuffled.len(), 2);
+    for envelope in &shuffled {
+        world.deliver(1, envelope, Position::Pending);
+    }
+    assert_eq!(world.people[1].words(&id), ["one", "two", "three"]);
+    world.mine_with(shuffled);
+    for person in &world.people {
+        assert_eq!(person.words(&id), ["one", "two", "three"]);
+    }
+}
+
+#[test]
 fn a_block_that_replaces_another_one_moves_what_stood_there() {
     let mut world = World::new(2);
     let id = world.conversation(Access::ReadWrite);
