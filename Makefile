@@ -9,7 +9,7 @@ EVERYTHING := --release --locked --workspace
 help:
 	@echo "make build   the binary target/release/chainchat"
 	@echo "make test    everything that must be green: formatting, lints, all tests, real processes"
-	@echo "make demo    a private network of three nodes on which two people pay each other"
+	@echo "make demo    a private network of three nodes on which two people talk"
 	@echo "make lint    formatting and lints only"
 	@echo "make bench   the measurements"
 

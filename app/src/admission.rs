@@ -5,7 +5,7 @@
 //! * A payment's order is in the vault together with the envelope that it pays for.
 //!
 //! # Spec
-//! docs/spec/04-envelopes.md §5-6, docs/spec/08-wallet.md §5
+//! docs/spec/16-session.md §5, docs/spec/04-envelopes.md §5-6
 //!
 //! # Not here
 //! The puzzle and its rules: `consensus::stamp`. Nonces and coins: `wallet`.

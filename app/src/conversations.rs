@@ -5,7 +5,7 @@
 //! * Keys to write are handed over only when the message that keeps their slot is in a block.
 //!
 //! # Spec
-//! docs/spec/09-messages.md §2, §9-10
+//! docs/spec/16-session.md §6, docs/spec/09-messages.md §2, §10
 //!
 //! # Not here
 //! The way out: `outgoing`. Lists and logs: [`Session::messenger`].

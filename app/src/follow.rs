@@ -7,7 +7,7 @@
 //! * Nothing leaves the machine before the tip was reached and the mempool read.
 //!
 //! # Spec
-//! docs/spec/08-wallet.md §4, docs/spec/09-messages.md §12
+//! docs/spec/16-session.md §3
 //!
 //! # Not here
 //! What a block did to the wallet: `scan`. Envelopes: `reading`. Sending: `outgoing`, `orders`.

@@ -10,7 +10,7 @@
 //! * The order is always: change set, vault (synced), own state, network.
 //!
 //! # Spec
-//! docs/spec/08-wallet.md, docs/spec/09-messages.md §12
+//! docs/spec/16-session.md
 //!
 //! # Not here
 //! Rules (`consensus`), coins (`wallet`), messages (`messenger`), the command line (`cli`).

@@ -6,7 +6,7 @@
 //! * What only repeats the chain is written now and then; a crash makes it read again.
 //!
 //! # Spec
-//! docs/spec/13-storage.md §11
+//! docs/spec/16-session.md §1-2
 //!
 //! # Not here
 //! The log itself: `store::vault`. Its records: `record`.

@@ -6,7 +6,7 @@
 //! * A message that the node does not take waits; it is neither lost nor in the way of others.
 //!
 //! # Spec
-//! docs/spec/09-messages.md §9
+//! docs/spec/16-session.md §4, docs/spec/09-messages.md §9
 //!
 //! # Not here
 //! Numbers, keys and states: `messenger`. Stamps and payments: `admission`.

@@ -5,7 +5,7 @@
 //! * The keystore is replaced by rename; a crash leaves the old or the new one.
 //!
 //! # Spec
-//! docs/spec/08-wallet.md §7
+//! docs/spec/16-session.md §1
 //!
 //! # Not here
 //! Keys and ledger: [`crate::session`].

@@ -6,7 +6,7 @@
 //! * Conversations that are found late are read from their birthday, in order, to the tip.
 //!
 //! # Spec
-//! docs/spec/09-messages.md §4, §12
+//! docs/spec/16-session.md §3, docs/spec/09-messages.md §12
 //!
 //! # Not here
 //! What an envelope says: `messenger`. New blocks: `follow`.

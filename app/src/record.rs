@@ -4,7 +4,7 @@
 //! A record is sealed under the wallet's key at its position; the vault sees opaque bytes.
 //!
 //! # Spec
-//! docs/spec/13-storage.md §11
+//! docs/spec/16-session.md §1
 //!
 //! # Not here
 //! The log: `store::vault`. The seal: `wallet::vault_key`.

@@ -4,7 +4,7 @@
 //! A session follows one chain, the one its wallet was made for.
 //!
 //! # Spec
-//! docs/spec/08-wallet.md §1-6, docs/spec/09-messages.md §12
+//! docs/spec/16-session.md
 //!
 //! # Not here
 //! Following the chain: `follow`. Payments: `orders`. Conversations: `conversations`. Files:

@@ -28,7 +28,7 @@ use rpc::{NodeApi, NodeClient, Subscription};
 use serde_json::{Map, Value, json};
 
 use crate::args::{AccessWord, ChatCommand, NodeAccess, SharedArgs, Wait, WaitState};
-use crate::commands::profile::{RNG, check_wait, now, open};
+use crate::commands::profile::{check_wait, now, open, rng};
 use crate::commands::wallet::wait_for_block;
 use crate::exit::{Exit, Failure};
 use crate::{access, output, secrets};
@@ -127,7 +127,7 @@ impl<'a> Chat<'a> {
     async fn sync(&mut self) -> Result<()> {
         Ok(self
             .session
-            .sync(self.node.as_ref(), now(), &mut RNG.clone())
+            .sync(self.node.as_ref(), now(), &mut rng())
             .await?)
     }
 
@@ -138,7 +138,7 @@ impl<'a> Chat<'a> {
         match tokio::time::timeout_at(until.into(), self.events.next()).await {
             Ok(Ok(event)) => Ok(self
                 .session
-                .hear(event, self.node.as_ref(), now(), &mut RNG.clone())
+                .hear(event, self.node.as_ref(), now(), &mut rng())
                 .await?),
             Ok(Err(failure)) if failure.is_unreachable() => Err(failure.into()),
             Ok(Err(_)) => {
@@ -231,13 +231,7 @@ impl<'a> Chat<'a> {
         let node = Arc::clone(&self.node);
         let reference = self
             .session
-            .say(
-                conversation,
-                &message,
-                node.as_ref(),
-                now(),
-                &mut RNG.clone(),
-            )
+            .say(conversation, &message, node.as_ref(), now(), &mut rng())
             .await?;
         let (id, delivery, times) = self
             .wait_for(
@@ -263,7 +257,7 @@ impl<'a> Chat<'a> {
         let started = Instant::now();
         let granted = self
             .session
-            .grant(conversation, access.into(), now(), &mut RNG.clone())?;
+            .grant(conversation, access.into(), now(), &mut rng())?;
         self.sync().await?;
         if let Some(reserved_by) = granted.reserved_by {
             let state = Some(WaitState::InBlock);
@@ -328,7 +322,7 @@ impl<'a> Chat<'a> {
                 to,
                 node.as_ref(),
                 now(),
-                &mut RNG.clone(),
+                &mut rng(),
             )
             .await?;
         self.sync().await?;
@@ -401,7 +395,7 @@ async fn create(shared: &SharedArgs, node: &NodeAccess, name: &str) -> Result<()
     let mut chat = Chat::open(shared, node).await?;
     let id = chat
         .session
-        .create_conversation(name, &mut RNG.clone())?
+        .create_conversation(name, &mut rng())?
         .to_string();
     output::result(shared.json, &json!({ "conversation": id }), &id)
 }
@@ -410,10 +404,7 @@ async fn publish(shared: &SharedArgs, access: &NodeAccess, wait: Wait) -> Result
     check_wait(wait.state)?;
     let mut chat = Chat::open(shared, access).await?;
     let node = Arc::clone(&chat.node);
-    let id = chat
-        .session
-        .publish(node.as_ref(), &mut RNG.clone())
-        .await?;
+    let id = chat.session.publish(node.as_ref(), &mut rng()).await?;
     let mut state = "delivered";
     if wait.state == Some(WaitState::InBlock) {
         wait_for_block(&mut chat.session, node.as_ref(), &id, wait.seconds).await?;
@@ -450,7 +441,7 @@ async fn join(
         None => None,
     };
     let mut chat = Chat::open(shared, node).await?;
-    let rng = &mut RNG.clone();
+    let rng = &mut rng();
     let id = match (link, invitation) {
         (Some(link), _) => {
             let link = InviteLink::parse(&link, &chat.session.chain_id())

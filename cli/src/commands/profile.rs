@@ -26,7 +26,9 @@ use crate::exit::{Exit, Failure};
 use crate::secrets;
 
 /// The system's random generator.
-pub(crate) const RNG: UnwrapErr<SysRng> = UnwrapErr(SysRng);
+pub(crate) const fn rng() -> UnwrapErr<SysRng> {
+    UnwrapErr(SysRng)
+}
 
 /// The system's clock.
 pub(crate) fn now() -> Timestamp {
@@ -45,7 +47,7 @@ pub(crate) fn open(shared: &SharedArgs) -> Result<Session> {
 /// Opens the profile that the flags name with a password that was asked for before.
 pub(crate) fn open_with(shared: &SharedArgs, password: &Zeroizing<String>) -> Result<Session> {
     with_opening(shared, password, |opening| {
-        Ok(Session::open(opening, &mut RNG.clone())?)
+        Ok(Session::open(opening, &mut rng())?)
     })
 }
 

@@ -24,7 +24,7 @@ use wallet::order::OrderState;
 
 use crate::access;
 use crate::args::{NodeAccess, SharedArgs, Wait, WaitState, WalletCommand};
-use crate::commands::profile::{RNG, check_wait, now, open, open_with, with_opening};
+use crate::commands::profile::{check_wait, now, open, open_with, rng, with_opening};
 use crate::exit::{Exit, Failure};
 use crate::{output, secrets};
 
@@ -71,7 +71,7 @@ pub(crate) async fn run(shared: &SharedArgs, command: &WalletCommand) -> Result<
             let old = secrets::password(shared.password_file.as_deref(), "Password")?;
             let session = open_with(shared, &old)?;
             let new = secrets::new_password(new_password_file.as_deref())?;
-            session.change_password(&old, &new, Cost::DEFAULT, &mut RNG.clone())?;
+            session.change_password(&old, &new, Cost::DEFAULT, &mut rng())?;
             output::result(
                 shared.json,
                 &json!({ "changed": true }),
@@ -85,7 +85,7 @@ async fn create(shared: &SharedArgs, node: &NodeAccess) -> Result<()> {
     // A new wallet needs no history: it begins at the node's tip, or at genesis without a node.
     let tip = access::client(shared, node)?.chain_get_tip().await;
     let birthday = Height::new(tip.map(|tip| tip.height).unwrap_or_default());
-    let words = Words::generate(&mut RNG.clone());
+    let words = Words::generate(&mut rng());
     let beginning = Beginning::NewAccount;
     make(
         shared,
@@ -115,12 +115,7 @@ fn make(shared: &SharedArgs, owner: Owner) -> Result<()> {
     let birthday = owner.birthday;
     let password = secrets::new_password(shared.password_file.as_deref())?;
     let session = with_opening(shared, &password, |opening| {
-        Ok(Session::create(
-            opening,
-            owner,
-            Cost::DEFAULT,
-            &mut RNG.clone(),
-        )?)
+        Ok(Session::create(opening, owner, Cost::DEFAULT, &mut rng())?)
     })?;
     let address = session.address().to_string();
     let text = format!(
@@ -133,7 +128,7 @@ fn make(shared: &SharedArgs, owner: Owner) -> Result<()> {
 async fn balance(shared: &SharedArgs, access: &NodeAccess) -> Result<()> {
     let mut session = open(shared)?;
     let node = access::client(shared, access)?;
-    session.sync(node.as_ref(), now(), &mut RNG.clone()).await?;
+    session.sync(node.as_ref(), now(), &mut rng()).await?;
     let balance = session.balance();
     let base = |amount: Amount| amount.base_units().to_string();
     let value = json!({
@@ -156,7 +151,7 @@ async fn send(
     wait: Wait,
 ) -> Result<()> {
     check_wait(wait.state)?;
-    let mut rng = RNG.clone();
+    let mut rng = rng();
     let mut session = open(shared)?;
     let node = access::client(shared, access)?;
     session.sync(node.as_ref(), now(), &mut rng).await?;
@@ -181,7 +176,7 @@ pub(crate) async fn wait_for_block(
     let started = Instant::now();
     loop {
         session
-            .sync(node, now(), &mut RNG.clone())
+            .sync(node, now(), &mut rng())
             .await
             .map_err(anyhow::Error::from)?;
         match session.order_state(id) {
@@ -209,7 +204,7 @@ pub(crate) async fn wait_for_block(
 async fn history(shared: &SharedArgs, access: &NodeAccess, csv: bool) -> Result<()> {
     let mut session = open(shared)?;
     let node = access::client(shared, access)?;
-    session.sync(node.as_ref(), now(), &mut RNG.clone()).await?;
+    session.sync(node.as_ref(), now(), &mut rng()).await?;
     let ledger = session.ledger();
     let rows = ledger.history(HISTORY_ROWS_MAX);
     let lines: Vec<String> = rows.iter().map(|row| row.csv_line(ledger)).collect();
@@ -242,7 +237,7 @@ async fn history(shared: &SharedArgs, access: &NodeAccess, csv: bool) -> Result<
 fn sign(shared: &SharedArgs) -> Result<()> {
     let session = open(shared)?;
     let text = secrets::text(std::path::Path::new("-"))?;
-    let signature = session.sign(&text, &mut RNG.clone()).to_string();
+    let signature = session.sign(&text, &mut rng()).to_string();
     let value = json!({ "address": session.address().to_string(), "signature": signature });
     output::result(shared.json, &value, &signature)
 }
