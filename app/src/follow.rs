@@ -52,6 +52,11 @@ impl Session {
             if !is_at_tip {
                 continue;
             }
+            if node.node_get_info().await?.syncing {
+                // The node's tip is not the network's: what was written elsewhere may be above it.
+                self.messenger.set_behind();
+                return self.save(rng);
+            }
             self.read_mempool(node, now).await?;
             self.arrive(now, rng)?;
             self.send_again(node, rng).await?;

@@ -31,6 +31,8 @@ use crate::session::Session;
 
 /// Blocks asked for at once; the node answers fewer where they are large.
 const PAGE_BLOCKS: u32 = 256;
+/// Pages of a mempool, of 10,000 ids each: more than its bytes allow.
+const MEMPOOL_PAGES_MAX: usize = 64;
 /// Conversations that a restore looks for beyond the last one found, like the gap of BIP44.
 const ROOTS_AHEAD: u32 = 20;
 /// Times that history may turn up further conversations whose history is to be read.
@@ -262,7 +264,7 @@ impl Session {
     ) -> Result<(), SessionError> {
         let mut waiting = BTreeSet::new();
         let mut after = None;
-        loop {
+        for _ in 0..MEMPOOL_PAGES_MAX {
             let page = node.mempool_get(GetMempool { after, count: None }).await?;
             waiting.extend(page.envelopes.iter().map(|id| id.0));
             after = page.next;
