@@ -135,3 +135,6 @@ impl Session {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
