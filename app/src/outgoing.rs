@@ -51,19 +51,28 @@ impl Session {
                             Err(error) if is_gone(&error) => return Err(error),
                             Err(error) => {
                                 // Too few coins, or its turn has passed: it waits for better days.
-                                tracing::warn!(%error, "a message waits");
+                                self.refused.insert(item.reference, error.to_string());
                                 continue;
                             }
                         }
                     }
                 };
-                has_moved |= self.submit_envelope(&bytes, node, now).await?;
+                has_moved |= self
+                    .submit_envelope(&item.reference, &bytes, node, now)
+                    .await?;
             }
             if !has_moved {
                 break;
             }
         }
         self.save(rng)
+    }
+
+    /// Why a message waits, in the words of the node or the wallet; nothing if it only waits for its
+    /// turn.
+    #[must_use]
+    pub fn why_waiting(&self, reference: &MessageRef) -> Option<&str> {
+        self.refused.get(reference).map(String::as_str)
     }
 
     /// Whether a block can still take these bytes; their rate epoch is the messenger's to judge.
@@ -95,6 +104,7 @@ impl Session {
     /// Hands an envelope to the node; whether the node has it only now.
     async fn submit_envelope(
         &mut self,
+        reference: &MessageRef,
         bytes: &EnvelopeBytes,
         node: &dyn NodeApi,
         now: Timestamp,
@@ -111,6 +121,7 @@ impl Session {
         };
         match node.envelope_submit(submit).await {
             Ok(_) => {
+                self.refused.remove(reference);
                 self.take_pending(&envelope, now);
                 Ok(true)
             }
@@ -119,7 +130,7 @@ impl Session {
             Err(failure) if failure.code == ErrorCode::AlreadyInChain => Ok(false),
             Err(failure) => {
                 // Refused today, perhaps not tomorrow; its state says that it still waits.
-                tracing::warn!(reason = %failure.reason, detail = %failure.detail, "an envelope was refused");
+                self.refused.insert(*reference, failure.detail);
                 Ok(false)
             }
         }

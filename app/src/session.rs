@@ -74,6 +74,8 @@ pub struct Session {
     pub(crate) news: Vec<Event>,
     /// Messages that were written again, with their successors.
     pub(crate) resent: BTreeMap<MessageRef, MessageRef>,
+    /// Why messages of the outbox wait, where it is not for their turn.
+    pub(crate) refused: BTreeMap<MessageRef, String>,
     seed: Seed,
 }
 
@@ -190,6 +192,7 @@ impl Session {
             reading: Reading::default(),
             news: Vec::new(),
             resent: BTreeMap::new(),
+            refused: BTreeMap::new(),
             seed,
         };
         session.save(rng)?;

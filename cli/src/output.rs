@@ -30,6 +30,12 @@ pub(crate) fn result(json: bool, value: &Value, text: &str) -> anyhow::Result<()
     Ok(())
 }
 
+/// Says something that is no result.
+pub(crate) fn warn(text: &str) {
+    // Nobody may be reading.
+    let _ = writeln!(std::io::stderr().lock(), "warning: {}", printable(text));
+}
+
 /// Says why the command failed and returns its exit code.
 pub(crate) fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
     let (exit, code, reason, detail) = explain(error);

@@ -250,7 +250,9 @@ def test_a_copied_profile_is_noticed_and_no_message_is_lost(lab):
     lab.fault("copied profile")
     alice.send(kitchen, "from the original")
     node.generate()
-    twin.send(kitchen, "from the copy")
+    _, _, warnings = lab.run(
+        *twin.arguments("chat", "send", kitchen, "--text", "from the copy"))
+    assert "it was copied" in warnings, warnings
     node.generate()
     for _ in range(3):
         twin.json("chat", "list")

@@ -105,6 +105,7 @@ struct Chat<'a> {
     session: Session,
     node: Arc<NodeClient>,
     events: Subscription<EnvelopeEvent>,
+    news: Vec<Event>,
 }
 
 impl<'a> Chat<'a> {
@@ -119,16 +120,29 @@ impl<'a> Chat<'a> {
             session,
             node,
             events,
+            news: Vec::new(),
         };
         chat.sync().await?;
         Ok(chat)
     }
 
     async fn sync(&mut self) -> Result<()> {
-        Ok(self
-            .session
+        self.session
             .sync(self.node.as_ref(), now(), &mut rng())
-            .await?)
+            .await?;
+        self.take_news();
+        Ok(())
+    }
+
+    /// Keeps what is new for whoever prints it, and warns of what the user must know.
+    fn take_news(&mut self) {
+        let news = self.session.take_news();
+        for event in &news {
+            if let Some(warning) = show::warning(event) {
+                output::warn(warning);
+            }
+        }
+        self.news.extend(news);
     }
 
     /// Waits for the next event, at most until `deadline`, and takes it in.
@@ -136,10 +150,13 @@ impl<'a> Chat<'a> {
         let look = Instant::now() + LOOK;
         let until = deadline.map_or(look, |deadline| deadline.min(look));
         match tokio::time::timeout_at(until.into(), self.events.next()).await {
-            Ok(Ok(event)) => Ok(self
-                .session
-                .hear(event, self.node.as_ref(), now(), &mut rng())
-                .await?),
+            Ok(Ok(event)) => {
+                self.session
+                    .hear(event, self.node.as_ref(), now(), &mut rng())
+                    .await?;
+                self.take_news();
+                Ok(())
+            }
             Ok(Err(failure)) if failure.is_unreachable() => Err(failure.into()),
             Ok(Err(_)) => {
                 // Too slow for the stream: begin it anew and read what was missed.
@@ -202,12 +219,14 @@ impl<'a> Chat<'a> {
                 return Ok((newest, delivery, times));
             }
             if Instant::now() >= deadline {
+                let state = show::state_word(&delivery);
+                let why = self.session.why_waiting(&newest);
+                let why = why.map_or(String::new(), |why| format!(" ({why})"));
                 return Err(Failure::error(
                     Exit::Failed,
                     "timeout",
                     format!(
-                        "{newest} is {} after {seconds} s; it is sent again with the next command",
-                        show::state_word(&delivery)
+                        "{newest} is {state} after {seconds} s{why}; it is sent again with the next command"
                     ),
                 ));
             }
@@ -243,8 +262,15 @@ impl<'a> Chat<'a> {
             )
             .await?;
         let state = show::state_word(&delivery);
-        let value = json!({ "id": id.to_string(), "state": state, "times_ms": times });
-        output::result(self.shared.json, &value, &format!("{id} {state}"))
+        let mut value = json!({ "id": id.to_string(), "state": state, "times_ms": times });
+        let mut line = format!("{id} {state}");
+        if delivery == Delivery::Queued
+            && let Some(why) = self.session.why_waiting(&id)
+        {
+            value["reason"] = json!(why);
+            line = format!("{line}: {why}");
+        }
+        output::result(self.shared.json, &value, &line)
     }
 
     /// Keys for somebody else; for the write key alone its slot is kept first.
@@ -362,7 +388,7 @@ impl<'a> Chat<'a> {
 
     /// Prints what is new in a conversation.
     fn print_news(&mut self, conversation: &ConversationId) -> Result<()> {
-        for event in self.session.take_news() {
+        for event in std::mem::take(&mut self.news) {
             let reference = match event {
                 Event::Shown {
                     conversation: place,

@@ -12,7 +12,7 @@ use messenger::inbox::Sender;
 use messenger::self_conversation::Contact;
 use messenger::self_record::ContactState;
 use messenger::view::{Author, ConversationView, Delivery, Mentioned, MessageView};
-use messenger::{Access, InviteLink, MessageRef};
+use messenger::{Access, Event, InviteLink, MessageRef};
 use serde_json::{Value, json};
 
 /// Digits of an id in a line for people.
@@ -40,6 +40,20 @@ pub(crate) fn has_words(message: &MessageView) -> bool {
     match message.content {
         Content::Text(_) | Content::Reply { .. } | Content::Unsupported(_) => true,
         Content::Start(_) | Content::Reserve { .. } | Content::Record(_) => false,
+    }
+}
+
+/// What the user must know beyond messages.
+pub(crate) fn warning(event: &Event) -> Option<&'static str> {
+    match event {
+        Event::ProfileCopied { .. } => Some(
+            "somebody else writes with this profile's keys: it was copied, or an old copy of it is in use; \
+             what you write goes on in a new chain",
+        ),
+        Event::WriterForked { .. } => {
+            Some("a member used one place for two messages; the one in the chain counts")
+        }
+        _ => None,
     }
 }
 
