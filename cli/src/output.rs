@@ -49,6 +49,11 @@ pub(crate) fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
     ExitCode::from(exit.code())
 }
 
+/// Whether the reason is that no node answers.
+pub(crate) fn is_unreachable(error: &anyhow::Error) -> bool {
+    explain(error).0 == Exit::NoNode
+}
+
 fn explain(error: &anyhow::Error) -> (Exit, i32, String, String) {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         let code = i32::from(failure.exit.code());

@@ -8,7 +8,7 @@ import time
 
 import forgery
 from lab import RpcError, copy_folder, wait_until
-from people import Person
+from people import Follower, Person
 
 # Below this height no stamp is old enough to be included.
 FIRST_HEIGHT = 10
@@ -294,6 +294,22 @@ def test_a_session_that_dies_while_writing_repeats_and_loses_nothing(lab):
     assert alice.texts(kitchen) == texts, "both see one log"
 
 
+def test_a_follower_outlives_its_node(lab):
+    node, alice, bob = started(lab, "alice", "bob")
+    kitchen = joined(alice, bob)
+    follower = Follower(bob, kitchen)
+    alice.send(kitchen, "before")
+    node.generate()
+    follower.states("before")
+    node.kill()
+    node.start()
+    alice.send(kitchen, "after")
+    node.generate()
+    follower.states("after")
+    assert follower.process.poll() is None
+    follower.close()
+
+
 def test_messages_survive_kills_of_the_node(lab):
     node, alice, bob = started(lab, "alice", "bob")
     kitchen = joined(alice, bob)
@@ -303,7 +319,6 @@ def test_messages_survive_kills_of_the_node(lab):
         assert alice.send(kitchen, text)["state"] == "delivered"
         texts.append(text)
         node.kill()
-        lab.fault("kill -9")
         node.start()
         assert len(node.rpc("mempool_get")["envelopes"]) > 0, "an acknowledged message is lost"
         if turn % 2 == 0:

@@ -159,7 +159,7 @@ impl<'a> Chat<'a> {
             }
             Ok(Err(failure)) if failure.is_unreachable() => Err(failure.into()),
             Ok(Err(_)) => {
-                // Too slow for the stream: begin it anew and read what was missed.
+                // Too slow for the stream, or the node stops: begin anew and read what was missed.
                 self.events = self.node.envelope_subscribe().await?;
                 self.sync().await
             }
@@ -386,6 +386,32 @@ impl<'a> Chat<'a> {
         output::result(self.shared.json, &json!(values), &lines.join("\n"))
     }
 
+    /// Prints what is new, for ever; a node that goes away is waited for.
+    async fn follow(&mut self, conversation: &ConversationId, access: &NodeAccess) -> Result<()> {
+        loop {
+            self.print_news(conversation)?;
+            match self.hear(None).await {
+                Err(error) if output::is_unreachable(&error) => {
+                    output::warn("the node is gone; trying again until it is back");
+                    while let Err(error) = self.find_node(access).await {
+                        if !output::is_unreachable(&error) {
+                            return Err(error);
+                        }
+                        tokio::time::sleep(LOOK).await;
+                    }
+                }
+                heard => heard?,
+            }
+        }
+    }
+
+    /// Looks for the node anew: after a restart it may listen elsewhere, with another cookie.
+    async fn find_node(&mut self, access: &NodeAccess) -> Result<()> {
+        self.node = access::client(self.shared, access)?;
+        self.events = self.node.envelope_subscribe().await?;
+        self.sync().await
+    }
+
     /// Prints what is new in a conversation.
     fn print_news(&mut self, conversation: &ConversationId) -> Result<()> {
         for event in std::mem::take(&mut self.news) {
@@ -490,14 +516,10 @@ async fn join(
 async fn follow(shared: &SharedArgs, node: &NodeAccess, conversation: &str) -> Result<()> {
     let mut chat = Chat::open(shared, node).await?;
     let conversation = chat.find(conversation)?;
-    loop {
-        chat.print_news(&conversation)?;
-        tokio::select! {
-            heard = chat.hear(None) => heard?,
-            _ = tokio::signal::ctrl_c() => {
-                let reason = "interrupted";
-                return Err(Failure::error(Exit::Interrupted, reason, "no longer following"));
-            }
+    tokio::select! {
+        ended = chat.follow(&conversation, node) => ended,
+        _ = tokio::signal::ctrl_c() => {
+            Err(Failure::error(Exit::Interrupted, "interrupted", "no longer following"))
         }
     }
 }
