@@ -11,6 +11,7 @@
 //! The way out: `outgoing`. Lists and logs: [`Session::messenger`].
 
 use chain::record::{AccountRecord, InboxKey};
+use chain::transaction::Order;
 use chain::{Address, Timestamp, TxId};
 use messenger::delegation::{Delegation, DelegationTerms, Scope};
 use messenger::error::{JoinError, SendError};
@@ -24,9 +25,11 @@ use messenger::{
 use rand_core::CryptoRng;
 use rpc::NodeApi;
 use rpc::types::{AddressText, GetAccount};
+use wallet::order::{OrderState, SignedOrder};
 use wallet::plan::{Admission, RecordRequest};
 
 use crate::error::SessionError;
+use crate::orders::Submitted;
 use crate::session::Session;
 
 /// How long a device may speak for the account before it is asked to renew that (rate epochs; 30
@@ -45,13 +48,15 @@ pub struct Granted {
 }
 
 impl Session {
-    /// Begins a conversation.
+    /// Begins a conversation; the message that claims its root leaves with the next
+    /// [`Session::sync`].
     ///
     /// # Errors
-    /// [`SessionError::Join`] if there are too many.
+    /// [`SessionError::Join`] if there are too many, or a restored profile is still silent.
     pub fn create_conversation(
         &mut self,
         name: &str,
+        now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<ConversationId, SessionError> {
         self.renew_delegation(rng)?;
@@ -60,6 +65,8 @@ impl Session {
             match self.messenger.create_conversation(index, &root, name, rng) {
                 Ok((id, changes)) => {
                     self.note_messages(Vec::new(), changes);
+                    let (events, changes) = self.messenger.claim_root(&id, now, rng)?;
+                    self.note_messages(events, changes);
                     self.reading.root_found(index);
                     self.save(rng)?;
                     return Ok(id);
@@ -136,7 +143,10 @@ impl Session {
     /// Makes keys for somebody else.
     ///
     /// # Errors
-    /// [`SessionError::Send`] if the keys are not here or no slot is free.
+    /// [`SessionError::Send`] if the keys are not here or no slot is free;
+    /// [`SessionError::NotClaimed`] before the network has the message that claims the
+    /// conversation's root: another device of the account could take the same keys for something
+    /// else.
     pub fn grant(
         &mut self,
         conversation: &ConversationId,
@@ -144,6 +154,7 @@ impl Session {
         now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<Granted, SessionError> {
+        self.check_claim(conversation)?;
         self.renew_delegation(rng)?;
         let (capability, events, changes) =
             self.messenger.grant(conversation, access, "", now, rng)?;
@@ -152,12 +163,34 @@ impl Session {
             Event::Shown { reference, .. } => Some(*reference),
             _ => None,
         });
+        if access == Access::Write && reserved_by.is_none() {
+            return Err(SessionError::NotClaimed);
+        }
         self.note_messages(events, changes);
         self.save(rng)?;
         Ok(Granted {
             capability,
             reserved_by,
         })
+    }
+
+    fn check_claim(&self, conversation: &ConversationId) -> Result<(), SessionError> {
+        let is_admin = self
+            .messenger
+            .conversation(conversation)
+            .is_some_and(|view| view.is_admin);
+        let delivery = || {
+            let claim = self.messenger.root_claim(conversation)?;
+            self.delivery(Some(conversation), &claim)
+        };
+        let is_out = matches!(
+            delivery(),
+            Some((_, Delivery::Delivered | Delivery::InBlock(_)))
+        );
+        if is_admin && !is_out {
+            return Err(SessionError::NotClaimed);
+        }
+        Ok(())
     }
 
     /// The link that hands granted keys over.
@@ -232,16 +265,18 @@ impl Session {
             .ok_or(no_record)?
             .decode(AccountRecord::BYTES)?;
         // A node that answers with somebody else's record would read the invitation.
-        if chain::AccountId::from(&record.key) == account {
+        let is_theirs = chain::AccountId::from(&record.key) == account;
+        if is_theirs && record.is_signed(&self.chain_id()) {
             Ok(record)
         } else {
             Err(SessionError::BadAnswer {
-                what: "another account's record",
+                what: "an account record that its account did not sign",
             })
         }
     }
 
-    /// Says something. It has its name from now on and is sent at once if the node is there.
+    /// Says something. It has its name from now on and is sent at once if the node is there, with a
+    /// later [`Session::sync`] otherwise.
     ///
     /// # Errors
     /// [`SessionError::Send`], [`SessionError::CannotPay`]: nothing has changed then.
@@ -266,7 +301,11 @@ impl Session {
         let (reference, events, changes) = sent;
         self.note_messages(events, changes);
         self.save(rng)?;
-        self.push_outbox(node, now, rng).await?;
+        match self.push_outbox(node, now, rng).await {
+            // It is written: told to try again, the user would say it twice.
+            Err(SessionError::Node(failure)) => self.note_refusal(reference, &failure),
+            pushed => pushed?,
+        }
         Ok(reference)
     }
 
@@ -289,7 +328,8 @@ impl Session {
     }
 
     /// Publishes the account's record with a fresh inbox key: by a fee if there are coins for it,
-    /// else by a stamp. The session must be at the node's tip.
+    /// else by a stamp. A record that is on its way already is the answer. The session must be at the
+    /// node's tip.
     ///
     /// # Errors
     /// [`SessionError::Plan`] if a later record cannot be paid; [`SessionError::Node`].
@@ -297,17 +337,20 @@ impl Session {
         &mut self,
         node: &dyn NodeApi,
         rng: &mut impl CryptoRng,
-    ) -> Result<TxId, SessionError> {
+    ) -> Result<Submitted, SessionError> {
+        self.check_at_tip()?;
+        if let Some(id) = self.record_on_its_way() {
+            return Ok(Submitted::Delivered(id));
+        }
         let previous = match self.record_of(&self.address(), node).await {
             Ok(record) => Some(record),
             Err(SessionError::NoRecord { .. }) => None,
             Err(error) => return Err(error),
         };
         let published = previous.as_ref().map(|record| record.inbox_generation);
-        let inbox_generation = published
-            .max(self.messenger.inbox_generation())
-            .unwrap_or_default()
-            .saturating_add(1);
+        // Beside the published generation only this one is read: an attempt that was refused is
+        // made again under the same number.
+        let inbox_generation = published.unwrap_or_default().saturating_add(1);
         let secret = self.inbox_secret(inbox_generation)?;
         let tip = u32::try_from(self.tip_height().get()).unwrap_or(u32::MAX);
         let price_per_kib = node.chain_get_supply().await?.price_per_kib.0;
@@ -348,6 +391,22 @@ impl Session {
         self.submit_order(node, &transaction, rng).await
     }
 
+    fn record_on_its_way(&self) -> Option<TxId> {
+        let orders = self.ledger.orders().into_iter();
+        orders
+            .filter(|(_, _, state)| {
+                matches!(state, OrderState::Pending | OrderState::Waiting { .. })
+            })
+            .find_map(|(_, order, _)| match &order.signed {
+                SignedOrder::Transaction(transaction)
+                    if matches!(transaction.order, Order::AccountRecord(_)) =>
+                {
+                    Some(transaction.id())
+                }
+                _ => None,
+            })
+    }
+
     fn keep_contact(&mut self, key: chain::PublicKey) -> Result<(), SessionError> {
         if !self.messenger.records().contacts.contains_key(&key) {
             let known = self.messenger.set_contact(key, ContactState::Known, "");
@@ -364,12 +423,14 @@ impl Session {
             .rate_epoch_blocks
             .saturating_mul(DELEGATION_EPOCHS);
         let tip = self.tip_height().get();
-        let height = |blocks: u64| u32::try_from(tip.saturating_add(blocks)).unwrap_or(u32::MAX);
+        let height = |height: u64| u32::try_from(height).unwrap_or(u32::MAX);
+        // A reorganisation may bring a chain's start into a lower block than the next one.
+        let margin = self.params.rate_epoch_blocks + self.params.rate_grace_blocks;
         // Half of the time must be left, so that a chain begun now outlives its delegation.
         let is_fresh = self
             .messenger
             .delegation()
-            .is_some_and(|held| held.terms().not_after >= height(blocks / 2));
+            .is_some_and(|held| held.terms().not_after >= height(tip.saturating_add(blocks / 2)));
         if is_fresh {
             return Ok(());
         }
@@ -379,8 +440,8 @@ impl Session {
         rng.fill_bytes(&mut aux_randomness);
         let terms = DelegationTerms {
             session: self.messenger.session_key(),
-            not_before: height(0),
-            not_after: height(blocks),
+            not_before: height(tip.saturating_sub(margin)),
+            not_after: height(tip.saturating_add(blocks)),
             scope: Scope::ALL,
             conversation: None,
             nonce,

@@ -10,7 +10,7 @@
 //! # Not here
 //! Exit codes: `cli`.
 
-use chain::{Address, Amount};
+use chain::{Address, Amount, Height};
 use messenger::error::{DelegationError, JoinError, LoadError, SendError};
 use rpc::RpcFailure;
 use store::StoreError;
@@ -111,6 +111,15 @@ pub enum SessionError {
     NoRecord {
         /// Whose.
         address: Address,
+    },
+    /// The network does not have the message yet that claims the conversation's keys.
+    #[error("the conversation is not on its way to the chain yet; try again in a moment")]
+    NotClaimed,
+    /// The node is behind the chain that was followed, or still syncing.
+    #[error("the node is still syncing (it is at height {height}); try again when it is done")]
+    NodeBehind {
+        /// The node's height.
+        height: Height,
     },
     /// The search for a stamp ended without one.
     #[error("no stamp was found; try again")]

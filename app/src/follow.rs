@@ -42,17 +42,19 @@ impl Session {
         now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<(), SessionError> {
+        self.reading.is_at_tip = false;
         self.check_chain(node).await?;
+        let is_syncing = self.is_node_syncing(node).await?;
         for _ in 0..TRIES_MAX {
             self.revert_to_common(node).await?;
-            let is_at_tip = self.read_again(node, now).await?
+            let is_at_tip = self.read_again(node, now, rng).await?
                 && self.connect_to_tip(node, now, rng).await?
                 && self.observe(node).await?
-                && self.read_history(node, now).await?;
+                && self.read_history(node, now, rng).await?;
             if !is_at_tip {
                 continue;
             }
-            if node.node_get_info().await?.syncing {
+            if is_syncing {
                 // The node's tip is not the network's: what was written elsewhere may be above it.
                 self.messenger.set_behind();
                 return self.save(rng);
@@ -63,6 +65,27 @@ impl Session {
             return self.push_outbox(node, now, rng).await;
         }
         Err(SessionError::NoRest)
+    }
+
+    /// Whether the node is still syncing. One that is behind what was followed is refused: its chain
+    /// would have us forget our own.
+    async fn is_node_syncing(&self, node: &dyn NodeApi) -> Result<bool, SessionError> {
+        let status = node.node_get_info().await?;
+        let height = Height::new(status.tip.height);
+        if status.syncing && height < self.tip_height() {
+            return Err(SessionError::NodeBehind { height });
+        }
+        Ok(status.syncing)
+    }
+
+    /// Refuses to order anything before the network's tip was reached.
+    pub(crate) fn check_at_tip(&self) -> Result<(), SessionError> {
+        if self.reading.is_at_tip {
+            Ok(())
+        } else {
+            let height = self.tip_height();
+            Err(SessionError::NodeBehind { height })
+        }
     }
 
     /// The followed tip's height; genesis before anything was followed.
@@ -87,26 +110,26 @@ impl Session {
             if id_at(node, tip.height).await? == Some(tip.id) {
                 return Ok(());
             }
-            let lowest = match self.ledger.revert(&tip.id) {
+            match self.ledger.revert(&tip.id) {
                 Ok(changes) => {
                     self.note_wallet(changes);
-                    tip.height
+                    let (events, changes) = self.messenger.revert_block(tip.height);
+                    self.note_messages(events, changes);
                 }
                 Err(_) => {
                     // The chains part deeper than the wallet remembers: read all of it again.
-                    let birthday = self.birthday();
-                    let changes = self.ledger.restart(birthday);
+                    let changes = self.ledger.restart(self.birthday());
                     self.note_wallet(changes);
-                    birthday
+                    self.revert_what_is_gone(node).await?;
+                    let (events, changes) = self.messenger.revert_block(self.birthday());
+                    self.note_messages(events, changes);
                 }
-            };
-            let (events, changes) = self.messenger.revert_block(lowest);
-            self.note_messages(events, changes);
+            }
         }
         Ok(())
     }
 
-    /// Connects blocks up to the node's tip; false if the chain moved meanwhile.
+    /// Connects blocks up to where the node's tip is now; false if the chain moved meanwhile.
     async fn connect_to_tip(
         &mut self,
         node: &dyn NodeApi,
@@ -115,8 +138,8 @@ impl Session {
     ) -> Result<bool, SessionError> {
         let mut prices = BTreeMap::new();
         let mut followed = 0u64;
+        let end = node.chain_get_tip().await?.height;
         loop {
-            let end = node.chain_get_tip().await?.height;
             let tip = self.ledger.tip();
             let next = match tip {
                 Some(tip) => tip.height.next().unwrap_or(tip.height),
@@ -142,7 +165,7 @@ impl Session {
             self.note_messages(events, changes);
             self.fetch_needed(node, now).await?;
             followed += 1;
-            if followed.is_multiple_of(SAVE_BLOCKS) {
+            if followed.is_multiple_of(SAVE_BLOCKS) || self.unsaved.is_large() {
                 self.save(rng)?;
             }
         }
@@ -175,6 +198,7 @@ impl Session {
 
     /// The tip is reached and the mempool read: messages may leave from now on.
     fn arrive(&mut self, now: Timestamp, rng: &mut impl CryptoRng) -> Result<(), SessionError> {
+        self.reading.is_at_tip = true;
         let changes = self.messenger.set_at_tip(self.tip_height());
         self.note_messages(Vec::new(), changes);
         let (events, changes) = self.messenger.tick(now, rng);
@@ -183,9 +207,13 @@ impl Session {
     }
 }
 
-/// The envelopes of a block, parsed.
+/// The envelopes of a block whose header names them, parsed.
 fn envelopes_of(block: &Block) -> Result<Vec<Envelope>, SessionError> {
-    let what = "a block with an envelope that is none";
+    let what = "a block whose header does not name its body";
+    let (header, body) = (&block.header, &block.body);
+    if body.tx_root() != header.tx_root || body.envelope_root().ok() != Some(header.envelope_root) {
+        return Err(SessionError::BadAnswer { what });
+    }
     let parsed = block.body.envelopes.iter().map(|bytes| bytes.parse());
     parsed
         .collect::<Result<_, _>>()

@@ -7,7 +7,7 @@
 //!
 //! # Invariants
 //! * Secrets live here and in the crates that make them; the node never sees one.
-//! * The order is always: change set, vault (synced), own state, network.
+//! * The order is always: change set, vault (synced), network.
 //!
 //! # Spec
 //! docs/spec/16-session.md
@@ -32,4 +32,5 @@ pub mod session;
 
 pub use conversations::Granted;
 pub use error::SessionError;
+pub use orders::Submitted;
 pub use session::{Opening, Owner, Session};

@@ -20,10 +20,13 @@ use crate::error::SessionError;
 use crate::record::Record;
 use crate::session::Session;
 
-/// Bytes of a vault below which it is not rewritten.
-const VAULT_BYTES_MAX: u64 = 16 << 20;
-/// Events that are kept for a caller who does not ask; older ones are in the state anyway.
-const NEWS_MAX: usize = 4096;
+/// Records of a vault above which it is rewritten into few large ones.
+const VAULT_RECORDS_MAX: u64 = 8192;
+/// Facts and bytes of the messenger in one record: far below what a record and its decoder take.
+const FACTS_MAX: usize = 16_384;
+const FACT_BYTES_MAX: usize = 8 << 20;
+/// Events that are kept for a caller who does not ask; the oldest go first.
+const NEWS_MAX: usize = 65_536;
 
 /// Changes that are part of the state and not yet in the vault.
 #[derive(Debug, Default)]
@@ -32,11 +35,20 @@ pub(crate) struct Unsaved {
     pub(crate) messages: messenger::ChangeSet,
 }
 
+impl Unsaved {
+    /// Whether it should be written before more is added.
+    pub(crate) fn is_large(&self) -> bool {
+        self.messages.len() >= FACTS_MAX
+    }
+}
+
 /// All that a vault remembers.
 #[derive(Debug, Default)]
 pub(crate) struct Recalled {
     pub(crate) wallet: wallet::ChangeSet,
     pub(crate) messages: Vec<messenger::ChangeSet>,
+    /// Records in the vault.
+    pub(crate) records: u64,
 }
 
 impl Recalled {
@@ -44,6 +56,7 @@ impl Recalled {
         let mut recalled = Self::default();
         for record in vault.replay()? {
             let record = record?;
+            recalled.records = recalled.records.saturating_add(1);
             match Record::decode(&key.open(record.sequence, &record.bytes)?)? {
                 Record::Wallet(changes) => recalled.wallet.merge(changes),
                 Record::Messenger(changes) => recalled.messages.push(changes),
@@ -80,9 +93,13 @@ impl Session {
                 Event::Refused { refusal } => tracing::warn!(%refusal, "an envelope was refused"),
                 _ => {}
             }
-            if self.news.len() < NEWS_MAX {
-                self.news.push(event);
+            if matches!(event, Event::Refused { .. } | Event::Needed(_)) {
+                continue;
             }
+            if self.news.len() >= NEWS_MAX {
+                self.news.pop_front();
+            }
+            self.news.push_back(event);
         }
     }
 
@@ -96,30 +113,39 @@ impl Session {
         if !wallet.is_empty() {
             records.push(Record::Wallet(wallet.clone()));
         }
-        if !messages.is_empty() {
-            records.push(Record::Messenger(messages.clone()));
-        }
+        let messages = messages.clone().split(FACTS_MAX, FACT_BYTES_MAX);
+        records.extend(messages.into_iter().map(Record::Messenger));
         if records.is_empty() {
             return Ok(());
         }
         let sealed = self.seal_all(records, rng);
         self.profile.vault.append(&sealed)?;
         self.unsaved = Unsaved::default();
-        let bytes = self.profile.vault.file_bytes();
-        if bytes > VAULT_BYTES_MAX.max(self.reading.compacted_bytes.saturating_mul(2)) {
-            self.compact(rng)?;
+        self.records = self.records.saturating_add(sealed.len() as u64);
+        if self.records > VAULT_RECORDS_MAX
+            && let Err(error) = self.compact(rng)
+        {
+            // What was to be saved is saved; a smaller file can wait for room on the disk.
+            tracing::warn!(%error, "the vault was not rewritten");
+            self.records = 0;
         }
         Ok(())
     }
 
-    /// Rewrites the vault: the wallet as one snapshot, the messenger's facts as they are.
+    /// Rewrites the vault: the wallet as one snapshot, the messenger's facts in few records.
     fn compact(&mut self, rng: &mut impl CryptoRng) -> Result<(), SessionError> {
         let recalled = Recalled::from_vault(&self.profile.vault, &self.vault_key)?;
+        let mut facts = messenger::ChangeSet::default();
+        recalled
+            .messages
+            .into_iter()
+            .for_each(|set| facts.merge(set));
+        let messages = facts.split(FACTS_MAX, FACT_BYTES_MAX);
+        let messages = messages.into_iter().map(Record::Messenger);
         let wallet = self.ledger.snapshot().into_iter().map(Record::Wallet);
-        let messages = recalled.messages.into_iter().map(Record::Messenger);
         let sealed = self.seal_all(wallet.chain(messages), rng);
         self.profile.vault.compact(&sealed)?;
-        self.reading.compacted_bytes = self.profile.vault.file_bytes();
+        self.records = sealed.len() as u64;
         Ok(())
     }
 

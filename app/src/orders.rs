@@ -23,6 +23,25 @@ use crate::admission::is_stamp_alive;
 use crate::error::SessionError;
 use crate::session::Session;
 
+/// What became of an order that is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// The node has it.
+    Delivered(TxId),
+    /// No node has taken it yet; the next [`Session::sync`] sends it. Ordering again would pay twice.
+    Queued(TxId),
+}
+
+impl Submitted {
+    /// Names the order.
+    #[must_use]
+    pub const fn id(&self) -> &TxId {
+        match self {
+            Self::Delivered(id) | Self::Queued(id) => id,
+        }
+    }
+}
+
 impl Session {
     /// Sends coins. The session must be at the node's tip ([`Session::sync`]).
     ///
@@ -35,7 +54,8 @@ impl Session {
         to: &Address,
         amount: Amount,
         rng: &mut impl CryptoRng,
-    ) -> Result<TxId, SessionError> {
+    ) -> Result<Submitted, SessionError> {
+        self.check_at_tip()?;
         let recipient = to
             .account_on(self.network())
             .map_err(|error| rpc::RpcFailure::unknown("bad_address", error.to_string()))?;
@@ -66,6 +86,17 @@ impl Session {
         self.submit_order(node, &transaction, rng).await
     }
 
+    /// Gives up an own order that is in no block: its coins and its nonce are free again. Somebody
+    /// who kept it may still include it until another order takes the nonce.
+    ///
+    /// # Errors
+    /// [`SessionError::Discard`].
+    pub fn discard(&mut self, id: &TxId, rng: &mut impl CryptoRng) -> Result<(), SessionError> {
+        let changes = self.ledger.discard_order(&OrderId::Transaction(*id))?;
+        self.note_wallet(changes);
+        self.save(rng)
+    }
+
     /// Writes a signed transaction down, then sends it; gives it up if the node refuses it for
     /// good.
     pub(crate) async fn submit_order(
@@ -73,15 +104,15 @@ impl Session {
         node: &dyn NodeApi,
         transaction: &Transaction,
         rng: &mut impl CryptoRng,
-    ) -> Result<TxId, SessionError> {
+    ) -> Result<Submitted, SessionError> {
         self.save(rng)?;
         let id = transaction.id();
         match submit(node, transaction).await {
-            Ok(()) => Ok(id),
-            Err(error) => {
-                self.give_up_if_refused(&id, &error, rng)?;
-                Err(error)
-            }
+            Ok(()) => Ok(Submitted::Delivered(id)),
+            Err(error) if self.give_up_if_refused(&id, &error, rng)? => Err(error),
+            // It is written down: told to try again, the user would pay twice.
+            Err(SessionError::Node(_)) => Ok(Submitted::Queued(id)),
+            Err(error) => Err(error),
         }
     }
 
@@ -140,26 +171,24 @@ impl Session {
         }
     }
 
-    /// An order that the node refused for good must not block the account's nonces.
+    /// An order that the node refused for good must not block the account's nonces; whether it was.
     fn give_up_if_refused(
         &mut self,
         id: &TxId,
         error: &SessionError,
         rng: &mut impl CryptoRng,
-    ) -> Result<(), SessionError> {
+    ) -> Result<bool, SessionError> {
         let SessionError::Node(failure) = error else {
-            return Ok(());
+            return Ok(false);
         };
         let is_final = matches!(
             failure.code,
             ErrorCode::Rejected | ErrorCode::InsufficientFunds | ErrorCode::Undecodable
         );
         if is_final {
-            let changes = self.ledger.discard_order(&OrderId::Transaction(*id))?;
-            self.note_wallet(changes);
-            self.save(rng)?;
+            self.discard(id, rng)?;
         }
-        Ok(())
+        Ok(is_final)
     }
 }
 

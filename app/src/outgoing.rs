@@ -17,7 +17,8 @@ use messenger::MessageRef;
 use messenger::view::Step;
 use rand_core::CryptoRng;
 use rpc::types::{Acknowledgement, RawHex, Submit};
-use rpc::{ErrorCode, NodeApi};
+use rpc::{ErrorCode, NodeApi, RpcFailure};
+use wallet::order::{OrderId, OrderState};
 
 use crate::admission::is_stamp_alive;
 use crate::error::SessionError;
@@ -25,6 +26,8 @@ use crate::session::{Session, rate_epochs};
 
 /// Rounds over the outbox: the start of a chain lets its messages go, and each of them some more.
 const ROUNDS_MAX: usize = 64;
+/// Characters kept of a node's reason.
+const REFUSAL_CHARS_MAX: usize = 300;
 
 impl Session {
     /// Takes every message of the outbox as far as it comes today.
@@ -68,6 +71,12 @@ impl Session {
         self.save(rng)
     }
 
+    /// Remembers why a message waits, in few words: they are the node's.
+    pub(crate) fn note_refusal(&mut self, reference: MessageRef, failure: &RpcFailure) {
+        let words = failure.detail.chars().take(REFUSAL_CHARS_MAX).collect();
+        self.refused.insert(reference, words);
+    }
+
     /// Why a message waits, in the words of the node or the wallet; nothing if it only waits for its
     /// turn.
     #[must_use]
@@ -77,8 +86,14 @@ impl Session {
 
     /// Whether a block can still take these bytes; their rate epoch is the messenger's to judge.
     fn is_alive(&self, bytes: &EnvelopeBytes) -> bool {
-        match bytes.parse().map(|envelope| envelope.auth) {
-            Ok(Auth::Stamp(stamp)) => is_stamp_alive(&stamp, self.tip_height()),
+        let parsed = bytes.parse();
+        match parsed.map(|envelope| (envelope.core_hash(), envelope.auth)) {
+            Ok((_, Auth::Stamp(stamp))) => is_stamp_alive(&stamp, self.tip_height()),
+            // Another order of the account took the payment's nonce: it needs another payment.
+            Ok((core, Auth::Clear(_))) => {
+                let order = self.ledger.order(&OrderId::Payment(core));
+                order.is_some_and(|(_, state)| state != OrderState::Superseded)
+            }
             Ok(_) => true,
             Err(_) => false,
         }
@@ -130,7 +145,7 @@ impl Session {
             Err(failure) if failure.code == ErrorCode::AlreadyInChain => Ok(false),
             Err(failure) => {
                 // Refused today, perhaps not tomorrow; its state says that it still waits.
-                self.refused.insert(*reference, failure.detail);
+                self.note_refusal(*reference, &failure);
                 Ok(false)
             }
         }

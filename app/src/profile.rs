@@ -41,14 +41,25 @@ impl Profile {
         kill_points: KillPoints,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, SessionError> {
-        if folder.join(KEYSTORE_FILE).exists() || folder.join(VAULT_FOLDER).exists() {
-            return Err(SessionError::ProfileExists {
-                folder: folder.to_owned(),
-            });
+        let exists = || SessionError::ProfileExists {
+            folder: folder.to_owned(),
+        };
+        let vault_folder = folder.join(VAULT_FOLDER);
+        if folder.join(KEYSTORE_FILE).exists() {
+            return Err(exists());
         }
         let sealed = keystore::seal(&seed.to_bytes()?, password, cost, rng)?;
         store::file::create_private_folder(folder)?;
-        let vault = Vault::create(&folder.join(VAULT_FOLDER), kill_points)?;
+        let vault = if vault_folder.exists() {
+            // Left behind by a beginning that was interrupted, if nothing was ever written to it.
+            let vault = Vault::open(&vault_folder, kill_points)?;
+            if vault.replay()?.next().is_some() {
+                return Err(exists());
+            }
+            vault
+        } else {
+            Vault::create(&vault_folder, kill_points)?
+        };
         // Last: a folder with a keystore is a whole profile.
         write_atomically(&folder.join(KEYSTORE_FILE), &sealed)?;
         Ok(Self {

@@ -51,10 +51,8 @@ pub(crate) struct Reading {
     roots_watched: u32,
     /// Roots below this index are to be looked out for.
     roots_wanted: u32,
-    /// An inbox whose envelopes went by before its key was here.
-    inbox_from: Option<Height>,
-    /// Bytes of the vault after it was last rewritten.
-    pub(crate) compacted_bytes: u64,
+    /// Whether the last sync reached the network's tip.
+    pub(crate) is_at_tip: bool,
 }
 
 impl Reading {
@@ -80,7 +78,9 @@ impl Session {
     ) -> Result<(), SessionError> {
         match event {
             EnvelopeEvent::Pending(PendingEnvelope { raw, .. }) => {
-                self.take_pending(&raw.envelope()?, now);
+                if !self.take_pending(&raw.envelope()?, now) {
+                    return Ok(());
+                }
                 self.fetch_needed(node, now).await?;
                 self.save(rng)?;
                 self.push_outbox(node, now, rng).await
@@ -97,6 +97,7 @@ impl Session {
         &mut self,
         node: &dyn NodeApi,
         now: Timestamp,
+        rng: &mut impl CryptoRng,
     ) -> Result<bool, SessionError> {
         if self.reading.is_read_again {
             return Ok(true);
@@ -109,14 +110,17 @@ impl Session {
             Some(_) => self.messenger.resume_height().max(birthday),
             None => birthday,
         };
-        if self.ledger.tip().is_some() && !self.read_blocks(node, from, now).await? {
+        if self.ledger.tip().is_some() && !self.read_blocks(node, from, now, rng).await? {
             return Ok(false);
         }
         self.reading.is_read_again = true;
         Ok(true)
     }
 
-    async fn revert_what_is_gone(&mut self, node: &dyn NodeApi) -> Result<(), SessionError> {
+    pub(crate) async fn revert_what_is_gone(
+        &mut self,
+        node: &dyn NodeApi,
+    ) -> Result<(), SessionError> {
         let marked: Vec<_> = self.messenger.canonical_blocks().collect();
         for (height, id) in marked {
             if id_at(node, height).await? == Some(id) {
@@ -173,6 +177,13 @@ impl Session {
     /// Reads the inbox that the account's record on the chain names, if it does not already.
     pub(crate) fn read_inbox_of(&mut self, record: &AccountRecord) -> Result<(), SessionError> {
         let newest = record.inbox_generation;
+        let is_ours = record.key == self.identity.public() && record.is_signed(&self.chain_id());
+        if !is_ours {
+            // What it says would replace the keys that invitations are sealed to.
+            return Err(SessionError::BadAnswer {
+                what: "an account record that its account did not sign",
+            });
+        }
         if self.messenger.inbox_generation() >= Some(newest) {
             return Ok(());
         }
@@ -183,7 +194,8 @@ impl Session {
             self.note_messages(Vec::new(), changes);
         }
         // Invitations may be as old as the account.
-        self.reading.inbox_from = Some(self.birthday());
+        let changes = self.messenger.set_inbox_unread(self.birthday());
+        self.note_messages(Vec::new(), changes);
         Ok(())
     }
 
@@ -193,19 +205,20 @@ impl Session {
         &mut self,
         node: &dyn NodeApi,
         now: Timestamp,
+        rng: &mut impl CryptoRng,
     ) -> Result<bool, SessionError> {
         for _ in 0..HISTORY_ROUNDS_MAX {
             self.watch_roots()?;
             let unread: Vec<(ConversationId, Height)> = self.messenger.unread_history();
             let heights = unread.iter().map(|(_, height)| *height);
-            let Some(from) = heights.chain(self.reading.inbox_from).min() else {
+            let Some(from) = heights.chain(self.messenger.inbox_unread()).min() else {
                 return Ok(true);
             };
-            if !self.read_blocks(node, from, now).await? {
+            if !self.read_blocks(node, from, now, rng).await? {
                 return Ok(false);
             }
-            self.reading.inbox_from = None;
-            let changes = self.messenger.set_history_read(&unread);
+            let mut changes = self.messenger.set_history_read(&unread);
+            changes.merge(self.messenger.set_inbox_read());
             self.note_messages(Vec::new(), changes);
         }
         Err(SessionError::NoRest)
@@ -217,6 +230,7 @@ impl Session {
         node: &dyn NodeApi,
         from: Height,
         now: Timestamp,
+        rng: &mut impl CryptoRng,
     ) -> Result<bool, SessionError> {
         let Some(tip) = self.ledger.tip() else {
             return Ok(true);
@@ -230,15 +244,13 @@ impl Session {
             let Some(page) = known(node.chain_get_envelopes(asked).await)? else {
                 return Ok(false);
             };
-            if page.blocks.is_empty() {
-                return Ok(false);
-            }
+            let before = next;
             for block in &page.blocks {
-                if block.height > tip.height.get() {
+                if next > tip.height.get() {
                     break;
                 }
-                let is_tip = block.height == tip.height.get();
-                if block.height != next || (is_tip && block.id.0 != tip.id) {
+                let followed = self.ledger.followed(Height::new(next));
+                if block.height != next || followed.is_some_and(|id| id != block.id.0) {
                     return Ok(false);
                 }
                 let envelopes = parsed(block)?;
@@ -250,7 +262,13 @@ impl Session {
                 );
                 self.note_messages(events, changes);
                 self.fetch_needed(node, now).await?;
+                if self.unsaved.is_large() {
+                    self.save(rng)?;
+                }
                 next = next.saturating_add(1);
+            }
+            if next == before {
+                return Ok(false);
             }
         }
         Ok(true)
@@ -296,11 +314,13 @@ impl Session {
         Ok(())
     }
 
-    /// Takes an envelope that the node has in its mempool.
-    pub(crate) fn take_pending(&mut self, envelope: &Envelope, now: Timestamp) {
+    /// Takes an envelope that the node has in its mempool; whether it told us anything.
+    pub(crate) fn take_pending(&mut self, envelope: &Envelope, now: Timestamp) -> bool {
         self.reading.pending.insert(envelope.mid(), envelope.wid());
         let (events, changes) = self.messenger.receive(envelope, Position::Pending, now);
+        let is_news = !changes.is_empty() || !events.is_empty();
         self.note_messages(events, changes);
+        is_news
     }
 
     /// Puts in once more what the messenger asks for.
@@ -327,6 +347,9 @@ impl Session {
                     let Some(raw) = block.envelopes.get(usize::from(place.index)) else {
                         continue;
                     };
+                    if block.height != from {
+                        continue;
+                    }
                     let position = Position::InBlock {
                         height: place.height,
                         block: block.id.0,

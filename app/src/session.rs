@@ -10,7 +10,7 @@
 //! Following the chain: `follow`. Payments: `orders`. Conversations: `conversations`. Files:
 //! `profile`. What is written to the vault and when: `memory`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use chain::{AccountId, Address, ChainId, Height, Network};
@@ -71,7 +71,9 @@ pub struct Session {
     pub(crate) unsaved: Unsaved,
     pub(crate) reading: Reading,
     /// What happened since the caller last asked.
-    pub(crate) news: Vec<Event>,
+    pub(crate) news: VecDeque<Event>,
+    /// Records in the vault.
+    pub(crate) records: u64,
     /// Messages that were written again, with their successors.
     pub(crate) resent: BTreeMap<MessageRef, MessageRef>,
     /// Why messages of the outbox wait, where it is not for their turn.
@@ -190,7 +192,8 @@ impl Session {
             vault_key,
             unsaved,
             reading: Reading::default(),
-            news: Vec::new(),
+            news: VecDeque::new(),
+            records: recalled.records,
             resent: BTreeMap::new(),
             refused: BTreeMap::new(),
             seed,
@@ -249,7 +252,7 @@ impl Session {
 
     /// What happened to conversations and messages since this was last asked.
     pub fn take_news(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.news)
+        std::mem::take(&mut self.news).into()
     }
 
     /// The recovery words, for the one screen that shows them.

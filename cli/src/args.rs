@@ -176,6 +176,12 @@ pub(crate) enum WalletCommand {
         #[arg(long)]
         csv: bool,
     },
+    /// Give up an order that is in no block, for example one that the account can no longer pay.
+    Discard {
+        /// The order, as `wallet send` printed it.
+        #[arg(value_parser = tx_id)]
+        tx: chain::TxId,
+    },
     /// Copy the encrypted wallet to a file.
     Backup {
         /// File to write; it must not exist.
@@ -324,6 +330,11 @@ pub(crate) enum ConfigCommand {
     Generate,
     /// Print the configuration in force for this data folder.
     Show,
+}
+
+fn tx_id(text: &str) -> Result<chain::TxId, String> {
+    let parsed = text.parse::<rpc::types::Hex<chain::TxId>>();
+    parsed.map(|hex| hex.0).map_err(|error| error.to_string())
 }
 
 /// How far something sent has come.

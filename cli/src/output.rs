@@ -76,9 +76,13 @@ fn explain(error: &anyhow::Error) -> (Exit, i32, String, String) {
         } else {
             Exit::Rpc
         };
+        let code = match exit {
+            Exit::NoNode => i32::from(exit.code()),
+            _ => failure.code.number(),
+        };
         return (
             exit,
-            failure.code.number(),
+            code,
             failure.reason.to_string(),
             failure.detail.clone(),
         );
@@ -89,6 +93,10 @@ fn explain(error: &anyhow::Error) -> (Exit, i32, String, String) {
         }
         Some(SessionError::Keystore(_)) => (Exit::Folder, "keystore_damaged"),
         Some(SessionError::Store(_)) => (Exit::Folder, "folder"),
+        Some(SessionError::RecordKind) => (Exit::Folder, "vault_of_another_version"),
+        Some(SessionError::NodeBehind { .. }) => (Exit::Failed, "node_syncing"),
+        Some(SessionError::NotClaimed) => (Exit::Failed, "not_yet"),
+        Some(SessionError::Discard(_)) => (Exit::Failed, "not_discarded"),
         Some(
             SessionError::VaultRecord(_) | SessionError::ChangeSet(_) | SessionError::Messages(_),
         ) => (Exit::Folder, "vault_damaged"),
@@ -113,11 +121,28 @@ fn explain(error: &anyhow::Error) -> (Exit, i32, String, String) {
     )
 }
 
-/// `text` without control characters but line feeds: peers and nodes must not steer a terminal.
+/// `text` without control characters but line feeds: peers and nodes must not steer a terminal, nor
+/// turn its direction.
 fn printable(text: &str) -> String {
     text.chars()
-        .filter(|character| !character.is_control() || *character == '\n')
+        .filter(|character| !is_steering(*character) || *character == '\n')
         .collect()
+}
+
+/// `text` from elsewhere as a part of a line: it cannot begin another one.
+pub(crate) fn in_line(text: &str) -> String {
+    printable(text).replace('\n', " ")
+}
+
+/// `text` from elsewhere that may have lines of its own: they are indented.
+pub(crate) fn indented(text: &str) -> String {
+    printable(text).replace('\n', "\n    ")
+}
+
+/// Control characters, and those of Unicode's bidirectional algorithm (UAX #9, section 2).
+fn is_steering(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -127,6 +152,9 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(printable("a\u{1b}[31mb\nc\u{7}"), "a[31mb\nc");
+        assert_eq!(printable("a\u{202e}b\u{2066}"), "ab");
+        assert_eq!(in_line("Bank\ninvited"), "Bank invited");
+        assert_eq!(indented("a\nyou: b"), "a\n    you: b");
     }
 
     #[test]

@@ -65,6 +65,20 @@ pub(crate) fn text(file: &Path) -> Result<Zeroizing<String>> {
     Ok(text)
 }
 
+/// Makes a file that only its owner reads; one that is there stays as it is.
+pub(crate) fn new_private_file(file: &Path) -> Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map_err(|error| {
+        let exists = error.kind() == std::io::ErrorKind::AlreadyExists;
+        let reason = if exists { "file_exists" } else { "bad_file" };
+        let detail = format!("{}: {error}", file.display());
+        Failure::error(Exit::Usage, reason, detail)
+    })
+}
+
 fn first_line(file: &Path) -> Result<Zeroizing<String>> {
     let mut line = Zeroizing::new(String::new());
     reader(file)?.take(SECRET_BYTES_MAX).read_line(&mut line)?;

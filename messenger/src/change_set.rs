@@ -54,6 +54,32 @@ impl ChangeSet {
         self.changes.is_empty()
     }
 
+    /// Facts in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// The same facts in the same order, at most `count_max` and about `bytes_max` bytes of texts and
+    /// envelopes in each set, so that no set outgrows what is stored as one.
+    #[must_use]
+    pub fn split(self, count_max: usize, bytes_max: usize) -> Vec<Self> {
+        let mut sets = Vec::new();
+        let (mut open, mut bytes) = (Self::default(), 0usize);
+        for change in self.changes {
+            let size = change.variable_bytes();
+            let is_full = open.len() >= count_max || bytes.saturating_add(size) > bytes_max;
+            if is_full && !open.is_empty() {
+                sets.push(std::mem::take(&mut open));
+                bytes = 0;
+            }
+            bytes = bytes.saturating_add(size);
+            open.push(change);
+        }
+        sets.extend((!open.is_empty()).then_some(open));
+        sets
+    }
+
     /// Appends what became true later.
     pub fn merge(&mut self, later: Self) {
         self.changes.extend(later.changes);
@@ -214,6 +240,10 @@ pub(crate) enum Change {
     /// The history of a conversation was read from its birthday on.
     #[wincode(tag = 22)]
     HistoryRead { conversation: ConversationId },
+    /// From where on envelopes to the inbox went by before its key was here; nothing when they
+    /// were read.
+    #[wincode(tag = 23)]
+    InboxUnread { from: Option<Height> },
     /// A record was written in this rate epoch.
     #[wincode(tag = 21)]
     RecordEpoch { rate_epoch: u32 },
@@ -223,6 +253,26 @@ pub(crate) enum Change {
     /// All blocks up to here were read.
     #[wincode(tag = 20)]
     Scanned { height: Height },
+}
+
+impl Change {
+    /// Bytes beyond the fixed part.
+    fn variable_bytes(&self) -> usize {
+        match self {
+            Self::Opened(message) | Self::Written(message) => message.plaintext.expose().len(),
+            Self::Sealed { envelope, .. } => envelope.as_slice().len(),
+            Self::InboxWritten {
+                encapsulation,
+                plaintext,
+                ..
+            } => encapsulation.len().saturating_add(plaintext.expose().len()),
+            Self::InboxOpened { plaintext, .. } => plaintext.expose().len(),
+            Self::RecordNoted { body, .. } | Self::RecordWritten { body, .. } => {
+                body.expose().len()
+            }
+            _ => 0,
+        }
+    }
 }
 
 /// A message with its place.
@@ -281,6 +331,26 @@ mod tests {
             Err(LoadError::Version { found: 2 })
         );
         assert!(matches!(ChangeSet::decode(&[]), Err(LoadError::Codec(_))));
+    }
+
+    #[test]
+    fn a_split_set_keeps_every_fact_in_order() {
+        let mut set = ChangeSet::default();
+        for number in 0..10u8 {
+            set.push(Change::InboxOpened {
+                reference: MessageRef::from_bytes([number; 32]),
+                plaintext: SecretBytes::new(vec![number; 100]),
+                received: Timestamp::new(0),
+            });
+        }
+        for (count_max, bytes_max, sets) in [(3, 10_000, 4), (100, 250, 5), (100, 50, 10)] {
+            let parts = set.clone().split(count_max, bytes_max);
+            assert_eq!(parts.len(), sets, "{count_max} facts, {bytes_max} bytes");
+            let mut whole = ChangeSet::default();
+            parts.into_iter().for_each(|part| whole.merge(part));
+            assert_eq!(whole, set);
+        }
+        assert!(ChangeSet::default().split(1, 1).is_empty());
     }
 
     #[test]

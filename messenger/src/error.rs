@@ -220,6 +220,11 @@ pub enum SendError {
     /// Only the read key is here.
     #[error("this profile may only read the conversation; ask a member for write access")]
     ReadOnly,
+    /// Another device of the account began a conversation from the same root at the same time.
+    #[error(
+        "another device of this account began a conversation with the same keys at the same time; begin a new one"
+    )]
+    RootLost,
     /// Only the write key is here.
     #[error("this profile may only write to the conversation; ask a member for read access")]
     WriteOnly,
@@ -280,6 +285,9 @@ pub enum JoinError {
         /// Index of the root.
         index: u32,
     },
+    /// A restored profile does not know yet what its account created elsewhere.
+    #[error("a restored profile begins nothing before the next rate epoch; wait some minutes")]
+    Restored,
     /// Keys of another key epoch than the one that the profile knows.
     #[error("the keys are of another key epoch than those already here")]
     OtherEpoch,

@@ -90,6 +90,7 @@ pub struct Messenger {
     conversations: BTreeMap<ConversationId, Conversation>,
     inbox_secrets: BTreeMap<u32, InboxSecret>,
     inbox: BTreeMap<MessageRef, InboxItem>,
+    inbox_unread: Option<Height>,
     outbox: Outbox,
     waiting: WaitingRecords,
     record_due: Option<Height>,
@@ -211,6 +212,7 @@ impl Messenger {
             conversations: BTreeMap::from([(own.id(), own)]),
             inbox_secrets: BTreeMap::new(),
             inbox: BTreeMap::new(),
+            inbox_unread: None,
             outbox: Outbox::new(),
             waiting: WaitingRecords::default(),
             record_due: None,
@@ -274,6 +276,30 @@ impl Messenger {
         let mut work = Work::default();
         let secret = Secret32::from_bytes(*secret.expose());
         self.commit(&mut work, Change::InboxKey { generation, secret });
+        work.changes
+    }
+
+    /// Envelopes to the inbox may have gone by since this height before its key was here.
+    pub fn set_inbox_unread(&mut self, from: Height) -> ChangeSet {
+        let mut work = Work::default();
+        let from = Some(from);
+        self.commit(&mut work, Change::InboxUnread { from });
+        work.changes
+    }
+
+    /// From where on blocks are still to be read for the inbox; they are put in like those of
+    /// [`Messenger::unread_history`].
+    #[must_use]
+    pub const fn inbox_unread(&self) -> Option<Height> {
+        self.inbox_unread
+    }
+
+    /// The blocks from [`Messenger::inbox_unread`] up to the tip were put in.
+    pub fn set_inbox_read(&mut self) -> ChangeSet {
+        let mut work = Work::default();
+        if self.inbox_unread.is_some() {
+            self.commit(&mut work, Change::InboxUnread { from: None });
+        }
         work.changes
     }
 

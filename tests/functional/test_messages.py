@@ -92,9 +92,14 @@ def test_access_is_what_was_handed_over(lab):
     link = lab.folder / "write.link"
     waiting = alice.background(*invite, "--out", str(link))
     wait_until(lambda: len(node.rpc("mempool_get")["envelopes"]) > 0, "the message about the slot")
-    assert not link.exists(), "keys were handed over before their slot was kept"
-    node.generate()
-    assert waiting.wait(timeout=60) == 0
+    assert not link.exists() or link.read_text() == "", "keys went before their slot was kept"
+
+    def has_ended():
+        node.generate()
+        return waiting.poll() is not None
+
+    wait_until(has_ended, "the link", step=0.5)
+    assert waiting.returncode == 0
     writer.join(link)
     writer.send(kitchen, "from a writer")
     node.generate()
@@ -237,6 +242,53 @@ def test_the_words_bring_everything_back(lab):
     node.generate()
     assert bob.texts(mine)[-1] == "from the new device"
     assert bob.messages(mine)[-1]["author"] == alice.address
+
+
+def test_a_restored_device_never_takes_the_keys_of_a_lost_conversation(lab):
+    node, alice, bob = started(lab, "alice", "bob")
+    family = joined(alice, bob, access="read", name="family")
+    node.generate()
+    # The first device is lost before it wrote a word, or told the account's other devices anything.
+    copy = Person(lab, "alice-again", node, "regtest").restore(alice.words())
+    assert copy.refused("chat", "new", "diary") == (1, "not_joined")
+    node.generate(2 * RATE_EPOCH_BLOCKS)
+    diary = copy.begin("diary")
+    assert diary != family, "the diary has the keys of a conversation that others read"
+    copy.send(diary, "dear diary")
+    node.generate()
+    assert bob.texts(family) == []
+    assert {entry["conversation"] for entry in copy.json("chat", "list")} == {family, diary}
+
+
+def test_publishing_twice_publishes_once(lab):
+    node, alice, bob = started(lab, "alice", "bob")
+    node.rpc("dev_generate", count=1, address=bob.address)
+    first = bob.json("chat", "publish")["tx_id"]
+    assert bob.json("chat", "publish")["tx_id"] == first
+    node.generate()
+    second = bob.json("chat", "publish")["tx_id"]
+    assert second != first
+    # An invitation to the key that is still the one on the chain is read.
+    kitchen = alice.begin("kitchen")
+    alice.json("chat", "invite", kitchen, "--access", "read", "--to", bob.address)
+    node.generate()
+    assert [entry["conversation"] for entry in bob.json("chat", "list")] == [kitchen]
+
+
+def test_an_order_that_cannot_be_paid_any_more_is_given_up(lab):
+    node, alice, bob = started(lab, "alice", "bob")
+    (mined,) = node.rpc("dev_generate", count=1, address=alice.address)["ids"]
+    coins = alice.balance()
+    amount = f"{coins * 3 // 4 / 1e8:.8f}"
+    order = alice.json("wallet", "send", "--to", bob.address, "--amount", amount)["tx_id"]
+    node.rpc("dev_invalidateBlock", id=mined)
+    lab.fault("reorg")
+    node.generate(2)
+    assert alice.balance() == 0, alice.json("wallet", "balance")
+    assert alice.json("wallet", "discard", order) == {"discarded": order}
+    assert alice.refused("wallet", "discard", order) == (1, "not_discarded")
+    node.rpc("dev_generate", count=1, address=alice.address)
+    alice.json("wallet", "send", "--to", bob.address, "--amount", "0.00000001")
 
 
 def test_a_copied_profile_is_noticed_and_no_message_is_lost(lab):

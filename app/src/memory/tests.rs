@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use chain::Timestamp;
 use genesis::Params;
 use messenger::{Beginning, ConversationId};
 use rand_chacha::ChaCha20Rng;
@@ -74,7 +75,7 @@ fn a_profile_opens_as_it_was_left_also_after_its_vault_was_rewritten() {
     let (address, session_key) = (session.address(), session.messenger().session_key());
     for name in ["kitchen", "garden"] {
         session
-            .create_conversation(name, &mut bench.rng)
+            .create_conversation(name, Timestamp::new(1), &mut bench.rng)
             .expect("begun");
     }
     let before = conversations(&session);
@@ -84,7 +85,7 @@ fn a_profile_opens_as_it_was_left_also_after_its_vault_was_rewritten() {
     assert_eq!(conversations(&session), before);
     session.compact(&mut bench.rng).expect("rewritten");
     session
-        .create_conversation("attic", &mut bench.rng)
+        .create_conversation("attic", Timestamp::new(2), &mut bench.rng)
         .expect("a vault that was rewritten takes more");
     drop(session);
     let session = bench.open("a").expect("opens");

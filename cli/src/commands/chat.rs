@@ -29,7 +29,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args::{AccessWord, ChatCommand, NodeAccess, SharedArgs, Wait, WaitState};
 use crate::commands::profile::{check_wait, now, open, rng};
-use crate::commands::wallet::wait_for_block;
+use crate::commands::wallet::ordered;
 use crate::exit::{Exit, Failure};
 use crate::{access, output, secrets};
 
@@ -204,7 +204,7 @@ impl<'a> Chat<'a> {
                 .delivery(conversation, reference)
                 .ok_or_else(|| SessionError::from(SendError::UnknownMessage))?;
             let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            if delivery != Delivery::Queued {
+            if is_out(&delivery) {
                 times.entry("delivered").or_insert_with(|| json!(elapsed));
             }
             if matches!(delivery, Delivery::InBlock(_)) {
@@ -212,7 +212,7 @@ impl<'a> Chat<'a> {
             }
             let has_arrived = match state {
                 None => true,
-                Some(WaitState::Delivered) => delivery != Delivery::Queued,
+                Some(WaitState::Delivered) => is_out(&delivery),
                 Some(_) => matches!(delivery, Delivery::InBlock(_)),
             };
             if has_arrived {
@@ -230,7 +230,17 @@ impl<'a> Chat<'a> {
                     ),
                 ));
             }
-            self.hear(Some(deadline)).await?;
+            if let Err(error) = self.hear(Some(deadline)).await {
+                // Told only that the node is gone, the user would say it twice.
+                let detail = format!(
+                    "{newest} is written down and sent with the next command; do not repeat it ({error:#})"
+                );
+                return Err(if output::is_unreachable(&error) {
+                    Failure::error(Exit::NoNode, "stored_not_sent", detail)
+                } else {
+                    error
+                });
+            }
         }
     }
 
@@ -267,7 +277,7 @@ impl<'a> Chat<'a> {
         if delivery == Delivery::Queued
             && let Some(why) = self.session.why_waiting(&id)
         {
-            value["reason"] = json!(why);
+            value["detail"] = json!(why);
             line = format!("{line}: {why}");
         }
         output::result(self.shared.json, &value, &line)
@@ -306,24 +316,27 @@ impl<'a> Chat<'a> {
         out: Option<&Path>,
         wait: Wait,
     ) -> Result<()> {
-        if out.is_some_and(Path::exists) {
-            return Err(Failure::error(
-                Exit::Usage,
-                "file_exists",
-                "the file for the link exists; nothing was overwritten",
-            ));
+        check_wait(wait.state)?;
+        // Before a slot is kept for nobody.
+        let mut opened = match out {
+            Some(file) => Some(secrets::new_private_file(file)?),
+            None => None,
+        };
+        let granted = self.granted(conversation, access, wait).await;
+        if let (Err(_), Some(file)) = (&granted, out) {
+            std::fs::remove_file(file)?;
         }
-        let capability = self.granted(conversation, access, wait).await?;
-        let link = self.session.link(conversation, capability)?;
+        let link = self.session.link(conversation, granted?)?;
         let text = link.to_secret_text()?;
-        match out {
-            Some(file) => {
-                store::write_atomically(file, format!("{}\n", *text).as_bytes())?;
+        match (out, &mut opened) {
+            (Some(file), Some(opened)) => {
+                writeln!(opened, "{}", *text)?;
+                opened.sync_all()?;
                 let file = file.display().to_string();
                 let said = format!("the link is in {file}; whoever has it has the keys");
                 output::result(self.shared.json, &json!({ "file": file }), &said)
             }
-            None => output::result(self.shared.json, &json!({ "link": *text }), &text),
+            _ => output::result(self.shared.json, &json!({ "link": *text }), &text),
         }
     }
 
@@ -447,8 +460,10 @@ async fn create(shared: &SharedArgs, node: &NodeAccess, name: &str) -> Result<()
     let mut chat = Chat::open(shared, node).await?;
     let id = chat
         .session
-        .create_conversation(name, &mut rng())?
+        .create_conversation(name, now(), &mut rng())?
         .to_string();
+    // The message that claims its keys for this account leaves.
+    chat.sync().await?;
     output::result(shared.json, &json!({ "conversation": id }), &id)
 }
 
@@ -456,14 +471,8 @@ async fn publish(shared: &SharedArgs, access: &NodeAccess, wait: Wait) -> Result
     check_wait(wait.state)?;
     let mut chat = Chat::open(shared, access).await?;
     let node = Arc::clone(&chat.node);
-    let id = chat.session.publish(node.as_ref(), &mut rng()).await?;
-    let mut state = "delivered";
-    if wait.state == Some(WaitState::InBlock) {
-        wait_for_block(&mut chat.session, node.as_ref(), &id, wait.seconds).await?;
-        state = "in_block";
-    }
-    let value = json!({ "tx_id": id.to_string(), "state": state });
-    output::result(shared.json, &value, &format!("{id} {state}"))
+    let submitted = chat.session.publish(node.as_ref(), &mut rng()).await?;
+    ordered(shared, &mut chat.session, node.as_ref(), submitted, wait).await
 }
 
 async fn list(shared: &SharedArgs, node: &NodeAccess) -> Result<()> {
@@ -535,6 +544,11 @@ async fn contacts(shared: &SharedArgs, node: &NodeAccess) -> Result<()> {
         lines.push(show::contact_line(key, contact, network));
     }
     output::result(shared.json, &json!(values), &lines.join("\n"))
+}
+
+/// Whether the network has a message.
+const fn is_out(delivery: &Delivery) -> bool {
+    matches!(delivery, Delivery::Delivered | Delivery::InBlock(_))
 }
 
 /// A text from a file without the line feed that ends files.

@@ -13,7 +13,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use app::{Owner, Session};
+use app::{Owner, Session, Submitted};
 use chain::{Address, Amount, Height, TxId};
 use messenger::Beginning;
 use rpc::NodeApi;
@@ -57,6 +57,7 @@ pub(crate) async fn run(shared: &SharedArgs, command: &WalletCommand) -> Result<
             wait,
         } => send(shared, node, to, *amount, *wait).await,
         WalletCommand::History { node, csv } => history(shared, node, *csv).await,
+        WalletCommand::Discard { tx } => discard(shared, tx),
         WalletCommand::Backup { out } => {
             open(shared)?.backup(out)?;
             let file = out.display().to_string();
@@ -155,18 +156,46 @@ async fn send(
     let mut session = open(shared)?;
     let node = access::client(shared, access)?;
     session.sync(node.as_ref(), now(), &mut rng).await?;
-    let id = session.send(node.as_ref(), to, amount, &mut rng).await?;
-    let mut state = "delivered";
+    let submitted = session.send(node.as_ref(), to, amount, &mut rng).await?;
+    ordered(shared, &mut session, node.as_ref(), submitted, wait).await
+}
+
+/// Waits for what was ordered as long as was asked for, and says how far it came.
+pub(crate) async fn ordered(
+    shared: &SharedArgs,
+    session: &mut Session,
+    node: &dyn NodeApi,
+    submitted: Submitted,
+    wait: Wait,
+) -> Result<()> {
+    let id = submitted.id();
+    let mut state = match submitted {
+        Submitted::Delivered(_) => "delivered",
+        Submitted::Queued(_) => "queued",
+    };
     if wait.state == Some(WaitState::InBlock) {
-        wait_for_block(&mut session, node.as_ref(), &id, wait.seconds).await?;
+        wait_for_block(session, node, id, wait.seconds).await?;
         state = "in_block";
+    }
+    if state == "queued" {
+        output::warn("it is written down and sent with the next command; do not order it again");
     }
     let value = json!({ "tx_id": id.to_string(), "state": state });
     output::result(shared.json, &value, &format!("{id} {state}"))
 }
 
+fn discard(shared: &SharedArgs, id: &TxId) -> Result<()> {
+    open(shared)?.discard(id, &mut rng())?;
+    let value = json!({ "discarded": id.to_string() });
+    output::result(
+        shared.json,
+        &value,
+        "given up; its coins and its place are free again",
+    )
+}
+
 /// Follows the chain until a block holds the transaction.
-pub(crate) async fn wait_for_block(
+async fn wait_for_block(
     session: &mut Session,
     node: &dyn NodeApi,
     id: &TxId,
@@ -185,7 +214,7 @@ pub(crate) async fn wait_for_block(
                 return Err(Failure::error(
                     Exit::Failed,
                     "superseded",
-                    "another order of this account took its place; look at the history",
+                    "another order took its place, or its stamp became too old; look at the history",
                 ));
             }
             Some(OrderState::Pending | OrderState::Waiting { .. }) => {}

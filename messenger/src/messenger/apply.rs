@@ -45,6 +45,7 @@ impl Messenger {
                     self.inbox_secrets.pop_first();
                 }
             }
+            Change::InboxUnread { from } => self.inbox_unread = *from,
             Change::Delegated { delegation } => {
                 let delegation = Delegation::decode(delegation, &self.chain)
                     .map_err(|_| damaged("a stored delegation is forged"))?;

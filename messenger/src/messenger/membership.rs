@@ -21,7 +21,7 @@ use crate::change_set::{Change, ChangeSet, StoredAccess};
 use crate::content::Content;
 use crate::error::{JoinError, SendError};
 use crate::event::Event;
-use crate::ids::{ConversationId, Generation, MessageRef, Slot};
+use crate::ids::{ConversationId, Generation, MessageRef, Slot, WriterChainId};
 use crate::inbox::{InboxContent, SignedBy};
 use crate::invite::InviteLink;
 use crate::keys::{ConversationRoot, conversation_id};
@@ -34,10 +34,12 @@ use crate::self_record::SelfRecord;
 const FIRST_SLOT_OF_MEMBERS: Slot = Slot::new(1);
 
 impl Messenger {
-    /// Begins a conversation of our own from the account's root number `index`.
+    /// Begins a conversation of our own from the account's root number `index`. Until a message of
+    /// ours claims the root in a block ([`Messenger::claim_root`], [`Messenger::root_claim`]),
+    /// another device of the account may take it too: no keys are handed over before.
     ///
     /// # Errors
-    /// Too many conversations, or the root is in use.
+    /// Too many conversations, the root is in use, or a restored profile is still silent.
     pub fn create_conversation(
         &mut self,
         index: u32,
@@ -46,6 +48,9 @@ impl Messenger {
         rng: &mut impl CryptoRng,
     ) -> Result<(ConversationId, ChangeSet), JoinError> {
         let mut work = Work::default();
+        if self.is_quiet() {
+            return Err(JoinError::Restored);
+        }
         if self
             .conversations
             .contains_key(&conversation_id(&root.admin()))
@@ -57,12 +62,53 @@ impl Messenger {
             index: Some(index),
             root: stored,
         };
-        let birthday = self.next_height();
+        // A reorganisation may bring the first message into a lower block than the next one.
+        let margin = u64::from(self.rates.blocks) + u64::from(self.rates.grace_blocks);
+        let birthday = Height::new(self.next_height().get().saturating_sub(margin));
         let id = self.join_keys(access, birthday, name, &mut work)?;
         let mut aux_randomness = [0; 32];
         rng.fill_bytes(&mut aux_randomness);
         self.note_conversation(&id, &aux_randomness, &mut work);
         Ok((id, work.changes))
+    }
+
+    /// Writes the first message of a conversation of our own, which claims its root: the account's
+    /// other devices look out for it.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn claim_root(
+        &mut self,
+        conversation: &ConversationId,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Vec<Event>, ChangeSet), SendError> {
+        let mut work = Work::default();
+        if self.root_claim(conversation).is_none() {
+            self.begin_chain(conversation, now, rng, &mut work)?;
+        }
+        Ok(work.finish())
+    }
+
+    /// The first message of a conversation whose root is here: what claims the root.
+    #[must_use]
+    pub fn root_claim(&self, conversation: &ConversationId) -> Option<MessageRef> {
+        let found = self.conversations.get(conversation)?;
+        let first = first_chain(found);
+        found.log.start(&first).filter(|_| found.keys.has_root())
+    }
+
+    /// Whether another device of the account claimed the root that this one began a conversation
+    /// from: what is written here would go to people whom the other device invites.
+    pub(super) fn has_lost_root(&self, conversation: &ConversationId) -> bool {
+        let lost = || {
+            let found = self.conversations.get(conversation)?;
+            let first = first_chain(found);
+            let own = found.own_chain_at(&first)?;
+            let claim = found.log.get(&found.log.start(&first)?)?;
+            Some(claim.announced != own.announced && claim.place().is_some())
+        };
+        *conversation != self.self_conversation && lost().unwrap_or_default()
     }
 
     /// Joins by a link. The history from the link's birthday on must then be read.
@@ -257,6 +303,9 @@ impl Messenger {
         if *conversation == self.self_conversation {
             return Err(SendError::UnknownConversation);
         }
+        if self.has_lost_root(conversation) {
+            return Err(SendError::RootLost);
+        }
         let slot = match access {
             Access::Write => {
                 // The message about the slot may itself begin a chain in a free one.
@@ -375,5 +424,14 @@ impl Messenger {
             petname: found.name.clone(),
         };
         self.note(&record, work);
+    }
+}
+
+/// The chain that the creator's device writes first.
+fn first_chain(found: &crate::conversation::Conversation) -> WriterChainId {
+    WriterChainId {
+        epoch: found.keys.epoch(),
+        slot: Slot::default(),
+        generation: Generation::default(),
     }
 }

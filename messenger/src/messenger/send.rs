@@ -111,6 +111,9 @@ impl Messenger {
         work: &mut Work,
     ) -> Result<MessageRef, SendError> {
         self.check_outbox()?;
+        if self.has_lost_root(conversation) {
+            return Err(SendError::RootLost);
+        }
         check_fits(&content, attention, sent)?;
         let own = match self.usable_chain(conversation, sent)? {
             Some(own) => own,

@@ -158,6 +158,8 @@ impl Messenger {
         let replacement = match plaintext.content {
             // The next chain has a start of its own.
             Content::Start(_) => None,
+            // Others than the intended would read it there.
+            _ if self.has_lost_root(&conversation) => None,
             content => {
                 let attention = plaintext.attention;
                 match self.write(&conversation, content, attention, now, rng, work) {

@@ -15,6 +15,8 @@ use messenger::view::{Author, ConversationView, Delivery, Mentioned, MessageView
 use messenger::{Access, Event, InviteLink, MessageRef};
 use serde_json::{Value, json};
 
+use crate::output::{in_line, indented};
+
 /// Digits of an id in a line for people.
 const SHORT: usize = 12;
 
@@ -95,7 +97,7 @@ pub(crate) fn line(message: &MessageView, network: Network) -> String {
     };
     let text = match &message.content {
         Content::Unsupported(_) => "(a message that this version does not show)".to_owned(),
-        content => text_of(content),
+        content => indented(&text_of(content)),
     };
     let state = state_word(&message.delivery);
     let id = short(&message.reference);
@@ -113,7 +115,8 @@ pub(crate) fn conversation(view: &ConversationView) -> Value {
 }
 
 pub(crate) fn conversation_line(view: &ConversationView) -> String {
-    format!("{}  {}  {}", view.id, access_word(view.access), view.name)
+    let name = in_line(&view.name);
+    format!("{}  {}  {name}", view.id, access_word(view.access))
 }
 
 pub(crate) fn invitation(
@@ -137,7 +140,7 @@ pub(crate) fn invitation(
 
 pub(crate) fn invitation_line(reference: &MessageRef, link: &InviteLink) -> String {
     let access = access_word(link.capability.access());
-    let name = &link.name;
+    let name = in_line(&link.name);
     format!("invited  {access}  {name}  (chat join --invitation {reference})")
 }
 
@@ -151,7 +154,7 @@ pub(crate) fn contact(key: &PublicKey, contact: &Contact, network: Network) -> V
 
 pub(crate) fn contact_line(key: &PublicKey, contact: &Contact, network: Network) -> String {
     let (address, state) = (address_of(key, network), contact_word(contact.state));
-    format!("{address}  {state}  {}", contact.petname)
+    format!("{address}  {state}  {}", in_line(&contact.petname))
 }
 
 fn contact_word(state: ContactState) -> &'static str {

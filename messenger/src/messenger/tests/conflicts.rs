@@ -224,3 +224,46 @@ fn gossip_cannot_crowd_out_the_start_that_stands_in_a_block() {
     world.mine();
     assert_eq!(world.people[0].words(&id), ["real"]);
 }
+
+#[test]
+fn of_two_devices_that_begin_from_one_root_only_one_writes_there() {
+    let mut world = World::new(1);
+    // Another device of the same account, which has not heard of the first one's conversation.
+    let mut second = Person::twin(1);
+    let (now, tip) = (world.now, world.tip());
+    let changes = second.messenger.set_at_tip(tip);
+    second.keep(Vec::new(), &changes);
+    world.people.push(second);
+    let id = world.people[0].creates("for friends");
+    assert_eq!(world.people[1].creates("diary"), id);
+    for person in &mut world.people {
+        let (events, changes) = person
+            .messenger
+            .claim_root(&id, now, &mut person.rng)
+            .expect("may write");
+        person.keep(events, &changes);
+    }
+    world.says(1, &id, "dear diary");
+    let claims = (world.outgoing(0), world.outgoing(1));
+    assert_eq!(claims.0[0].one_time_key, claims.1[0].one_time_key);
+    world.mine_with(claims.0);
+    world.mine();
+    world.says(0, &id, "hello friends");
+    world.gossip();
+    world.pass(3);
+    assert_eq!(world.people[0].words(&id), ["hello friends"]);
+    let second = &mut world.people[1];
+    assert!(
+        second.messenger.outbox().is_empty(),
+        "the diary is not repeated there"
+    );
+    let message = crate::Outgoing::Text("more".into());
+    assert_eq!(
+        second.try_says(&id, &message, now),
+        Err(crate::error::SendError::RootLost)
+    );
+    let granted = second
+        .messenger
+        .grant(&id, Access::Read, "", now, &mut second.rng);
+    assert_eq!(granted.map(|_| ()), Err(crate::error::SendError::RootLost));
+}

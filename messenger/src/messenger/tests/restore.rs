@@ -106,6 +106,12 @@ fn a_restored_device_is_silent_until_the_next_rate_epoch_and_uses_new_places_onl
             .iter()
             .all(|step| *step == Step::Wait(Wait::Tip))
     );
+    let person = &mut world.people[index];
+    let root = person.root(9);
+    let begun = person
+        .messenger
+        .create_conversation(9, &root, "new", &mut person.rng);
+    assert_eq!(begun.map(|_| ()), Err(crate::error::JoinError::Restored));
     world.is_at_tip(index);
     let next_epoch = Height::new((world.tip().get() + 1).div_ceil(16) * 16);
     let next_epoch = if (world.tip().get() + 1) % 16 == 0 {

@@ -51,6 +51,11 @@ impl Person {
         Self::begin(seed, Beginning::Restored, [seed ^ 0x80; 32])
     }
 
+    /// A device of the same account that knows nothing of the others and is not silent.
+    pub(super) fn twin(seed: u8) -> Self {
+        Self::begin(seed, Beginning::NewAccount, [seed ^ 0x40; 32])
+    }
+
     fn begin(seed: u8, beginning: Beginning, randomness: [u8; 32]) -> Self {
         let mut rng = ChaCha20Rng::from_seed(randomness);
         let account = Keypair::from_secret_bytes([seed; 32]).expect("a valid secret");
