@@ -104,6 +104,7 @@ impl NodeApi for Api {
             tip: self.tip_point().await?,
             peers: self
                 .mailbox
+                .board
                 .figures
                 .peers
                 .load(std::sync::atomic::Ordering::Relaxed),
@@ -146,7 +147,7 @@ impl NodeApi for Api {
     }
 
     async fn node_list_banned(&self) -> Result<Vec<BanStatus>, RpcFailure> {
-        let now = self.mailbox.clock.now();
+        let now = self.mailbox.board.clock.now();
         self.read(move |view, _| {
             let bans = view.bans().map_err(disk)?;
             Ok(bans
@@ -269,7 +270,10 @@ impl NodeApi for Api {
     }
 
     async fn dev_set_time(&self, parameters: SetTime) -> Result<(), RpcFailure> {
-        self.mailbox.clock.set(chain::Timestamp::new(parameters.ms));
+        self.mailbox
+            .board
+            .clock
+            .set(chain::Timestamp::new(parameters.ms));
         Ok(())
     }
 
@@ -305,6 +309,7 @@ impl Api {
     fn disk_state(&self) -> DiskState {
         let refused = self
             .mailbox
+            .board
             .figures
             .disk_full
             .load(std::sync::atomic::Ordering::Relaxed);

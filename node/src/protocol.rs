@@ -10,7 +10,7 @@
 //! * Everything remembered about peers and blocks under way is bounded by a constant here.
 //!
 //! # Spec
-//! docs/spec/06-wire.md §3-5
+//! docs/spec/06-wire.md §3-5, §8
 //!
 //! # Not here
 //! Tokens, sockets and timers ([`crate::service`]); the rules (`consensus`).
@@ -18,6 +18,7 @@
 mod answers;
 mod blocks;
 mod items;
+mod overtaken;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -31,6 +32,7 @@ use crate::mempool::Mempool;
 use crate::peers::{Ban, Offence, PeerBook, PeerName};
 use crate::relay::Reconstruction;
 use crate::sync::{Sync, SyncAction};
+use overtaken::Overtaken;
 
 pub use blocks::BlockSubmission;
 pub use items::ItemSubmission;
@@ -161,6 +163,7 @@ pub struct Node<L: Ledger> {
     assemblies: BTreeMap<BlockId, Assembly>,
     bringers: BTreeMap<BlockId, PeerName>,
     parked: Vec<Header>,
+    overtaken: Overtaken,
     uncle_candidates: VecDeque<Header>,
     outbox: Vec<Action>,
 }
@@ -183,6 +186,7 @@ impl<L: Ledger> Node<L> {
             assemblies: BTreeMap::new(),
             bringers: BTreeMap::new(),
             parked: Vec::new(),
+            overtaken: Overtaken::default(),
             uncle_candidates: VecDeque::new(),
             outbox: Vec::new(),
         })
@@ -342,6 +346,7 @@ impl<L: Ledger> Node<L> {
         for step in &advance.moves {
             if let TipMove::Connected(block) = step {
                 self.mempool.block_connected(&block.body);
+                self.overtaken.block_connected(&block.body);
                 self.bringers.remove(&block.id());
             }
         }

@@ -13,7 +13,7 @@
 
 use chain::{Block, BlockId, Body, Header, Timestamp, codec};
 use consensus::fork_choice::{BlockStatus, Insertion};
-use consensus::{Carrier, Rule};
+use consensus::{Carrier, Rule, Severity};
 
 use super::{
     Action, Assembly, Node, PARKED_HEADERS_MAX, Question, RECONSTRUCTIONS_MAX, Token, Topic,
@@ -116,7 +116,7 @@ impl<L: Ledger> Node<L> {
                 self.verdict(token, verdict)
             }
             Err(Refusal::Rule(rule)) if rule.condemns_block() => {
-                self.score(&from, &rule, Carrier::Block, now);
+                self.score(&from, &rule, rule.severity(Carrier::Block), now);
                 self.verdict(token, Verdict::Reject)
             }
             Err(Refusal::Ledger(error)) => Err(error),
@@ -182,7 +182,7 @@ impl<L: Ledger> Node<L> {
                 self.announce_if_new(&id, &fresh, now)
             }
             Err(Refusal::Rule(rule)) => {
-                self.score(peer, &rule, Carrier::Block, now);
+                self.score(peer, &rule, rule.severity(Carrier::Block), now);
                 Ok(())
             }
             Err(Refusal::Ledger(error)) => Err(error),
@@ -281,7 +281,7 @@ impl<L: Ledger> Node<L> {
             }
             Err(Refusal::Rule(rule)) => {
                 if let Some(peer) = from {
-                    self.score(peer, &rule, Carrier::Loose, now);
+                    self.score(peer, &rule, rule.severity(Carrier::Loose), now);
                 }
                 Ok(HeaderFate::Broken)
             }
@@ -298,8 +298,7 @@ impl<L: Ledger> Node<L> {
         }
     }
 
-    pub(super) fn score(&mut self, peer: &str, rule: &Rule, carrier: Carrier, now: Timestamp) {
-        let severity = rule.severity(carrier);
+    pub(super) fn score(&mut self, peer: &str, rule: &Rule, severity: Severity, now: Timestamp) {
         tracing::debug!(peer, %rule, ?severity, "a rule was broken");
         let ban = self
             .peers

@@ -154,7 +154,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
         node,
         Arc::clone(&store),
         Some(handle.clone()),
-        mailbox.clone(),
+        mailbox.board.clone(),
     );
     let thread = tokio::task::spawn_blocking(move || desk.serve(commands));
     let to_thread = mailbox.clone();
@@ -191,7 +191,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     };
     let health = match config.metrics_listen {
         Some(listen) => {
-            let source = Arc::new(crate::api::Figures::new(mailbox.clone()));
+            let source = Arc::new(crate::api::Figures::new(mailbox.clone(), handle.clone()));
             Some(HealthServer::start(listen, source).await?)
         }
         None => None,
@@ -320,6 +320,9 @@ fn resubmit(node: &mut Node<Disk>, store: &Store) -> Result<(), StartError> {
         };
         tracing::debug!(?submission, "a durable submission is back");
     }
+    // Blocks may have come while we were away: peers are told nothing of our old tip. They ask for
+    // the mempool when they connect.
+    drop(node.take_actions());
     Ok(())
 }
 
