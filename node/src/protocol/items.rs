@@ -287,3 +287,6 @@ impl Loose {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::peers::BAN_SCORE;
 use crate::wire::BlockAnnouncement;
 
 /// A ledger that forgets everything when it is dropped.
-struct Memory {
+pub(super) struct Memory {
     state: MemoryState,
     applied: Vec<AppliedBlock>,
     known: BTreeMap<BlockId, KnownBlock>,
@@ -131,14 +131,14 @@ impl Ledger for Memory {
 }
 
 /// Nodes by name, all connected to each other.
-struct Net {
+pub(super) struct Net {
     nodes: BTreeMap<String, Node<Memory>>,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     bans: Vec<Ban>,
 }
 
 impl Net {
-    fn new(names: &[&str]) -> Self {
+    pub(super) fn new(names: &[&str]) -> Self {
         let params = Params::of(Network::Regtest);
         let now = Timestamp::new(params.genesis_time.get() + 1_000_000);
         let fresh = || Node::open(Memory::new(&params), params.clone()).expect("memory answers");
@@ -153,7 +153,7 @@ impl Net {
         }
     }
 
-    fn node(&mut self, name: &str) -> &mut Node<Memory> {
+    pub(super) fn node(&mut self, name: &str) -> &mut Node<Memory> {
         self.nodes.get_mut(name).expect("a node of this name")
     }
 
@@ -165,7 +165,7 @@ impl Net {
     }
 
     /// A solved block on top of `name`'s tip; `stamp` makes siblings differ.
-    fn solved(&mut self, name: &str, stamp: u8) -> Block {
+    pub(super) fn solved(&mut self, name: &str, stamp: u8) -> Block {
         self.now = Timestamp::new(self.now.get() + 1_000);
         let now = self.now;
         let payout = AccountId::from_bytes([stamp; 20]);
@@ -176,7 +176,7 @@ impl Net {
         solve(block)
     }
 
-    fn mine(&mut self, name: &str, stamp: u8) -> BlockId {
+    pub(super) fn mine(&mut self, name: &str, stamp: u8) -> BlockId {
         let block = self.solved(name, stamp);
         let (id, now) = (block.id(), self.now);
         let submitted = self
