@@ -17,7 +17,7 @@ mod mining;
 mod streams;
 mod submissions;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use chain::Network;
@@ -32,7 +32,7 @@ use rpc::types::{
     SubmittedTransaction, SupplyStatus, Template, Tip, TransactionStatus, Transport,
 };
 use rpc::{ErrorCode, NodeApi, RpcFailure, Subscription};
-use store::{Store, StoreError, View};
+use store::{GroupSender, Store, StoreError, View};
 use tokio::sync::Notify;
 
 use crate::ledger::LedgerError;
@@ -47,6 +47,8 @@ pub(crate) struct Api {
     params: Arc<Params>,
     handle: Handle,
     stop_asked: Arc<Notify>,
+    /// To the thread that commits durable submissions; gone when the node stops.
+    group: Weak<GroupSender>,
 }
 
 impl Api {
@@ -56,6 +58,7 @@ impl Api {
         params: Params,
         handle: Handle,
         stop_asked: Arc<Notify>,
+        group: Weak<GroupSender>,
     ) -> Self {
         Self {
             mailbox,
@@ -63,6 +66,7 @@ impl Api {
             params: Arc::new(params),
             handle,
             stop_asked,
+            group,
         }
     }
 

@@ -109,6 +109,7 @@ impl<L: Ledger> Node<L> {
         for header in &headers {
             // An unknown parent in the middle of an answer must not lead to another question.
             if self.take_header(header, None, now)? != HeaderFate::Known {
+                self.remember_early(header, peer);
                 self.judge_headers(peer, header, now);
                 break;
             }
@@ -128,6 +129,7 @@ impl<L: Ledger> Node<L> {
             .sync
             .headers_arrived(peer, height, is_full && got_all, now);
         self.follow(actions, now);
+        self.keep_pace()?;
         Ok(())
     }
 

@@ -25,6 +25,10 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::mempool::{Item, Refusal, unless_it_waits};
 use crate::wire::{Items, envelope_name, transaction_name};
 
+/// Items remembered that came another way than by gossip: some thousands from a user or a mempool
+/// between two blocks.
+const UNSPREAD_MAX: usize = 16_384;
+
 /// What became of an item that was handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemSubmission {
@@ -102,12 +106,16 @@ impl<L: Ledger> Node<L> {
         let transactions = items.transactions.into_iter().map(Loose::Transaction);
         for item in transactions.chain(items.envelopes.into_iter().map(Loose::Envelope)) {
             let name = item.name();
-            if let Err(Refusal::Rule(rule)) = self.admit(item)? {
-                let severity = self.blame(&name, &rule)?;
-                // It told us what it has when we asked; that its tip is another is no offence.
-                if severity > Severity::Minor {
-                    self.score(peer, &rule, severity, now);
+            match self.admit(item)? {
+                Ok(name) => self.remember_unspread(name),
+                Err(Refusal::Rule(rule)) => {
+                    let severity = self.blame(&name, &rule)?;
+                    // It told us what it has when we asked; that its tip is another is no offence.
+                    if severity > Severity::Minor {
+                        self.score(peer, &rule, severity, now);
+                    }
                 }
+                Err(_) => {}
             }
         }
         Ok(())
@@ -133,6 +141,8 @@ impl<L: Ledger> Node<L> {
 
     /// Drops what the new tip rules out for good.
     pub(super) fn drop_stale(&mut self) -> Result<(), LedgerError> {
+        let mempool = &self.mempool;
+        self.unspread.retain(|name| mempool.get(name).is_some());
         if self.mempool.is_empty() {
             return Ok(());
         }
@@ -168,7 +178,18 @@ impl<L: Ledger> Node<L> {
                 };
                 self.verdict(token, verdict)
             }
+            // Gossip may have taken our own publication for a copy of this message: what it carries
+            // goes on from here once, by the one or by the other.
+            Err(Refusal::AlreadyKnown) if self.unspread.remove(&name) => {
+                self.verdict(token, Verdict::Accept)
+            }
             Err(_) => self.verdict(token, Verdict::Ignore),
+        }
+    }
+
+    fn remember_unspread(&mut self, name: Hash32) {
+        if self.unspread.len() < UNSPREAD_MAX {
+            self.unspread.insert(name);
         }
     }
 
@@ -207,6 +228,7 @@ impl<L: Ledger> Node<L> {
     ) -> Result<ItemSubmission, LedgerError> {
         match self.admit(item)? {
             Ok(name) => {
+                self.remember_unspread(name);
                 self.outbox.push(Action::Publish { topic, bytes });
                 Ok(ItemSubmission::Accepted(name))
             }

@@ -20,7 +20,7 @@ use network::{
     Ban, BanSubject, Event, Handle, MessageToken, PeerId, PublicationId, RequestId, ResponseToken,
 };
 use store::Store;
-use store::peers::{BanRow, PeerRow};
+use store::peers::BanRow;
 
 use super::{Board, Command, Notice};
 use crate::disk::Disk;
@@ -187,7 +187,6 @@ impl Desk {
             } => {
                 self.peers.insert(peer, (address, direction));
                 self.count_peers();
-                self.remember(&address, now);
                 self.node.peer_connected(&peer.to_string(), now);
                 Ok(())
             }
@@ -273,20 +272,6 @@ impl Desk {
     fn count_peers(&self) {
         let peers = u32::try_from(self.peers.len()).unwrap_or(u32::MAX);
         self.board.figures.peers.store(peers, Ordering::Relaxed);
-    }
-
-    fn remember(&self, address: &network::Address, now: Timestamp) {
-        if !address.is_dialable() {
-            return;
-        }
-        let row = PeerRow {
-            seen: now,
-            answered: Some(now),
-            failures: 0,
-        };
-        if let Err(error) = self.store.put_peers(&[(address.to_string(), row)]) {
-            tracing::debug!(%error, "the address of a peer was not kept");
-        }
     }
 
     /// Does what the state machine left in its outbox.

@@ -199,10 +199,14 @@ impl Peer {
     }
 
     pub(crate) async fn submit(&self, envelope: &Envelope, ack: Acknowledgement) {
+        let submission = Self::submission(envelope, ack);
+        self.api.envelope_submit(submission).await.expect("taken");
+    }
+
+    pub(crate) fn submission(envelope: &Envelope, ack: Acknowledgement) -> Submit {
         let raw = RawHex::new(envelope.to_bytes().as_slice());
         let ack = Some(ack);
-        let submitted = self.api.envelope_submit(Submit { raw, ack }).await;
-        submitted.expect("taken");
+        Submit { raw, ack }
     }
 
     pub(crate) async fn waiting_envelopes(&self) -> u32 {
