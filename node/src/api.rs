@@ -17,7 +17,7 @@ mod mining;
 mod streams;
 mod submissions;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use chain::Network;
@@ -32,7 +32,7 @@ use rpc::types::{
     SubmittedTransaction, SupplyStatus, Template, Tip, TransactionStatus, Transport,
 };
 use rpc::{ErrorCode, NodeApi, RpcFailure, Subscription};
-use store::{Store, StoreError, View};
+use store::{GroupSender, Store, StoreError, View};
 use tokio::sync::Notify;
 
 use crate::ledger::LedgerError;
@@ -47,6 +47,8 @@ pub(crate) struct Api {
     params: Arc<Params>,
     handle: Handle,
     stop_asked: Arc<Notify>,
+    /// To the thread that commits durable submissions; gone when the node stops.
+    group: Weak<GroupSender>,
 }
 
 impl Api {
@@ -56,6 +58,7 @@ impl Api {
         params: Params,
         handle: Handle,
         stop_asked: Arc<Notify>,
+        group: Weak<GroupSender>,
     ) -> Self {
         Self {
             mailbox,
@@ -63,6 +66,7 @@ impl Api {
             params: Arc::new(params),
             handle,
             stop_asked,
+            group,
         }
     }
 
@@ -104,6 +108,7 @@ impl NodeApi for Api {
             tip: self.tip_point().await?,
             peers: self
                 .mailbox
+                .board
                 .figures
                 .peers
                 .load(std::sync::atomic::Ordering::Relaxed),
@@ -146,7 +151,7 @@ impl NodeApi for Api {
     }
 
     async fn node_list_banned(&self) -> Result<Vec<BanStatus>, RpcFailure> {
-        let now = self.mailbox.clock.now();
+        let now = self.mailbox.board.clock.now();
         self.read(move |view, _| {
             let bans = view.bans().map_err(disk)?;
             Ok(bans
@@ -269,7 +274,10 @@ impl NodeApi for Api {
     }
 
     async fn dev_set_time(&self, parameters: SetTime) -> Result<(), RpcFailure> {
-        self.mailbox.clock.set(chain::Timestamp::new(parameters.ms));
+        self.mailbox
+            .board
+            .clock
+            .set(chain::Timestamp::new(parameters.ms));
         Ok(())
     }
 
@@ -305,6 +313,7 @@ impl Api {
     fn disk_state(&self) -> DiskState {
         let refused = self
             .mailbox
+            .board
             .figures
             .disk_full
             .load(std::sync::atomic::Ordering::Relaxed);

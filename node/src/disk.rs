@@ -16,9 +16,13 @@ use consensus::ViewError;
 use consensus::fork_choice::Fault;
 use consensus::transition::AppliedBlock;
 use store::schema::{BodyState, StoredHeader};
-use store::{Store, StoreError, View};
+use store::{Durability, Store, StoreError, View};
 
-use crate::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError};
+use crate::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
+
+/// Blocks between two waits for the disk while far behind: a wait costs as much as some blocks, and
+/// this many are fetched again within a second.
+const GROUP_BLOCKS: u32 = 64;
 
 /// A store as the engine sees it.
 #[derive(Clone, Debug)]
@@ -133,6 +137,17 @@ impl Ledger for Disk {
     fn disconnect(&mut self) -> Result<Block, LedgerError> {
         let tip = self.tip()?.1;
         Ok(self.0.disconnect(&tip)?)
+    }
+
+    fn set_pace(&mut self, pace: Pace) -> Result<(), LedgerError> {
+        let durability = match pace {
+            Pace::AtTip => Durability::EachBlock,
+            // Logged: a kill loses nothing at either pace.
+            Pace::FarBehind => Durability::Grouped {
+                blocks: GROUP_BLOCKS,
+            },
+        };
+        Ok(self.0.set_durability(durability)?)
     }
 
     fn set_invalid(&mut self, id: &BlockId, is_invalid: bool) -> Result<(), LedgerError> {

@@ -31,7 +31,7 @@ use consensus::transition::apply;
 use consensus::{Rule, ViewError};
 use genesis::Params;
 
-use crate::ledger::{BodyPresence, Ledger, LedgerError, uncle_work};
+use crate::ledger::{BodyPresence, Ledger, LedgerError, Pace, uncle_work};
 
 /// Checked blocks kept in memory between their check and their commit: what one answer to a request
 /// for bodies can bring out of order.
@@ -105,6 +105,7 @@ pub struct Engine<L> {
     tree: BlockTree,
     params: Params,
     arrivals: u64,
+    pace: Pace,
     checked: BTreeMap<BlockId, CheckedBlock>,
 }
 
@@ -127,6 +128,7 @@ impl<L: Ledger> Engine<L> {
             tree,
             params,
             arrivals: 0,
+            pace: Pace::AtTip,
             checked: BTreeMap::new(),
         };
         let above = root_height.checked_add(1).unwrap_or(root_height);
@@ -181,6 +183,24 @@ impl<L: Ledger> Engine<L> {
     #[must_use]
     pub fn into_ledger(self) -> L {
         self.ledger
+    }
+
+    /// How soon commits are durable.
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Changes how soon commits are durable; those made before are when this returns.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; the pace is what it was.
+    pub fn set_pace(&mut self, pace: Pace) -> Result<(), LedgerError> {
+        if pace != self.pace {
+            self.ledger.set_pace(pace)?;
+            tracing::info!(?pace, "the pace of commits changed");
+            self.pace = pace;
+        }
+        Ok(())
     }
 
     /// The storage, for reading.

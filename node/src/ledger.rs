@@ -37,6 +37,15 @@ pub enum BodyPresence {
     Applied,
 }
 
+/// How soon the storage makes moves of the tip last longer than a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Before the move is reported: others are told of our blocks.
+    AtTip,
+    /// Now and then: far behind, where nobody is told and what is lost is fetched again.
+    FarBehind,
+}
+
 /// Why the storage did not do what it was told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -121,6 +130,12 @@ pub trait Ledger {
     /// # Errors
     /// [`LedgerError`]; the tip is where it was.
     fn disconnect(&mut self) -> Result<Block, LedgerError>;
+
+    /// Changes the pace. All moves made before are durable when this returns.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; the pace is what it was.
+    fn set_pace(&mut self, pace: Pace) -> Result<(), LedgerError>;
 
     /// Marks a block as invalid, or takes the mark away.
     ///

@@ -363,26 +363,7 @@ impl Mempool {
                 }
             }
         }
-        match item.offer(&mut draft) {
-            Err(ApplyError::Rule(Rule::EpochAhead { height, epoch })) => {
-                if begins_soon(height, epoch, params) {
-                    Ok(())
-                } else {
-                    Err(Rule::EpochAhead { height, epoch }.into())
-                }
-            }
-            Err(ApplyError::Rule(Rule::NonceAhead { expected, found })) => {
-                // A gap may be filled by what is still under way; a wide one will not.
-                let gap = found.saturating_sub(expected);
-                if gap < ORDERS_PER_ACCOUNT_MAX as u64 {
-                    Ok(())
-                } else {
-                    Err(Rule::NonceAhead { expected, found }.into())
-                }
-            }
-            Err(ApplyError::Rule(rule)) if waits(&rule) => Ok(()),
-            other => Ok(other?),
-        }
+        unless_it_waits(item.offer(&mut draft), params)
     }
 
     fn orders_of(&self, account: AccountId) -> impl Iterator<Item = &Hash32> {
@@ -468,6 +449,36 @@ impl Mempool {
     }
 }
 
+/// The word of the next block about an item, unless a block after it may say otherwise soon.
+///
+/// # Errors
+/// [`Refusal::Rule`] and [`Refusal::View`].
+pub(crate) fn unless_it_waits(
+    judged: Result<(), ApplyError>,
+    params: &Params,
+) -> Result<(), Refusal> {
+    match judged {
+        Err(ApplyError::Rule(Rule::EpochAhead { height, epoch })) => {
+            if begins_soon(height, epoch, params) {
+                Ok(())
+            } else {
+                Err(Rule::EpochAhead { height, epoch }.into())
+            }
+        }
+        Err(ApplyError::Rule(Rule::NonceAhead { expected, found })) => {
+            // A gap may be filled by what is still under way; a wide one will not.
+            let gap = found.saturating_sub(expected);
+            if gap < ORDERS_PER_ACCOUNT_MAX as u64 {
+                Ok(())
+            } else {
+                Err(Rule::NonceAhead { expected, found }.into())
+            }
+        }
+        Err(ApplyError::Rule(rule)) if waits(&rule) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
 /// Whether a later block may take what this rule refuses today.
 fn waits(rule: &Rule) -> bool {
     matches!(
@@ -484,3 +495,6 @@ fn begins_soon(height: Height, epoch: chain::units::RateEpoch, params: &Params) 
     let start = params.rate_epoch_start(epoch).get();
     start.saturating_sub(height.get()) <= NEXT_EPOCH_BLOCKS
 }
+
+#[cfg(test)]
+mod tests;

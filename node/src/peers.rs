@@ -7,7 +7,7 @@
 //! * The book is bounded: [`PEERS_MAX`] peers, the least recently seen forgotten first.
 //!
 //! # Spec
-//! docs/spec/06-wire.md §5
+//! docs/spec/06-wire.md §8
 //!
 //! # Not here
 //! Cutting the connection (`network`), remembering bans across restarts (`store`).

@@ -7,10 +7,12 @@
 //! * Every gossip message gets exactly one verdict; every question of a peer one answer or none.
 //! * A peer is scored only for what no honest peer does: context that may differ between honest
 //!   nodes weighs little or nothing (`Rule::severity`).
+//! * Nobody is told of a block that a power cut could take back: only far behind the tip are commits
+//!   grouped.
 //! * Everything remembered about peers and blocks under way is bounded by a constant here.
 //!
 //! # Spec
-//! docs/spec/06-wire.md §3-5
+//! docs/spec/06-wire.md §3-5, §8
 //!
 //! # Not here
 //! Tokens, sockets and timers ([`crate::service`]); the rules (`consensus`).
@@ -18,6 +20,7 @@
 mod answers;
 mod blocks;
 mod items;
+mod overtaken;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,11 +29,13 @@ use chain::{BlockId, Hash32, Header, Timestamp};
 use genesis::Params;
 
 use crate::engine::{Advance, Engine, TipMove};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, Pace};
 use crate::mempool::Mempool;
 use crate::peers::{Ban, Offence, PeerBook, PeerName};
 use crate::relay::Reconstruction;
 use crate::sync::{Sync, SyncAction};
+use blocks::HeaderFate;
+use overtaken::Overtaken;
 
 pub use blocks::BlockSubmission;
 pub use items::ItemSubmission;
@@ -45,6 +50,10 @@ const BRINGERS_MAX: usize = 256;
 const UNCLE_CANDIDATES_MAX: usize = 64;
 /// A tip older than this means that we are still catching up, and items are not judged yet.
 const CATCHING_UP_MS: u64 = 60_000;
+
+/// Further behind than this, commits need not be durable one by one: more than gossip loses on the
+/// way, so that a node at the tip does not change its pace.
+pub const FAR_BEHIND_BLOCKS: u64 = 128;
 
 /// A topic of gossip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +151,12 @@ enum Question {
     Missing(BlockId),
 }
 
+/// A header that waits for its time, and who has its body.
+struct Parked {
+    header: Header,
+    bringers: BTreeSet<PeerName>,
+}
+
 struct Assembly {
     from: PeerName,
     token: Token,
@@ -160,7 +175,10 @@ pub struct Node<L: Ledger> {
     last_header: BTreeMap<PeerName, BlockId>,
     assemblies: BTreeMap<BlockId, Assembly>,
     bringers: BTreeMap<BlockId, PeerName>,
-    parked: Vec<Header>,
+    parked: Vec<Parked>,
+    overtaken: Overtaken,
+    /// Waiting items that did not come by gossip, and so were not passed on by it.
+    unspread: BTreeSet<Hash32>,
     uncle_candidates: VecDeque<Header>,
     outbox: Vec<Action>,
 }
@@ -183,6 +201,8 @@ impl<L: Ledger> Node<L> {
             assemblies: BTreeMap::new(),
             bringers: BTreeMap::new(),
             parked: Vec::new(),
+            overtaken: Overtaken::default(),
+            unspread: BTreeSet::new(),
             uncle_candidates: VecDeque::new(),
             outbox: Vec::new(),
         })
@@ -265,6 +285,9 @@ impl<L: Ledger> Node<L> {
     /// A peer is gone.
     pub fn peer_disconnected(&mut self, peer: &str) {
         self.connected.remove(peer);
+        for parked in &mut self.parked {
+            parked.bringers.remove(peer);
+        }
         self.sync.disconnected(peer);
         self.last_header.remove(peer);
         self.questions.retain(|_, (asked, _)| asked != peer);
@@ -292,14 +315,33 @@ impl<L: Ledger> Node<L> {
     pub fn tick(&mut self, now: Timestamp) -> Result<(), LedgerError> {
         let actions = self.sync.tick(now);
         self.follow(actions, now);
-        for header in std::mem::take(&mut self.parked) {
-            self.take_header(&header, None, now)?;
+        self.keep_pace()?;
+        for Parked { header, bringers } in std::mem::take(&mut self.parked) {
+            let fate = self.take_header(&header, None, now)?;
+            for peer in bringers {
+                match fate {
+                    // Asked for what follows this header, they would have nothing to say.
+                    HeaderFate::Known => self.sync.has_height(&peer, header.height),
+                    HeaderFate::Waits => self.remember_early(&header, &peer),
+                    HeaderFate::Broken => {}
+                }
+            }
         }
         // A commit that failed for lack of room is tried again.
         let advance = self.engine.advance(&self.mempool)?;
         self.settle(advance, now)?;
         self.ask_for_bodies(now);
         Ok(())
+    }
+
+    /// Lets commits be grouped while far behind, and makes all of them durable at the tip.
+    fn keep_pace(&mut self) -> Result<(), LedgerError> {
+        let behind = self.blocks_behind(self.engine.tip()?.0);
+        match self.engine.pace() {
+            Pace::AtTip if behind > FAR_BEHIND_BLOCKS => self.engine.set_pace(Pace::FarBehind),
+            Pace::FarBehind if !self.is_syncing()? => self.engine.set_pace(Pace::AtTip),
+            Pace::AtTip | Pace::FarBehind => Ok(()),
+        }
     }
 
     /// Sends what sync wants sent.
@@ -339,9 +381,11 @@ impl<L: Ledger> Node<L> {
         if advance.moves.is_empty() {
             return Ok(());
         }
+        self.keep_pace()?;
         for step in &advance.moves {
             if let TipMove::Connected(block) = step {
                 self.mempool.block_connected(&block.body);
+                self.overtaken.block_connected(&block.body);
                 self.bringers.remove(&block.id());
             }
         }

@@ -60,10 +60,16 @@ pub(crate) enum Notice {
     Pending(Arc<Item>),
 }
 
-/// How to reach the node's thread; clones reach the same one.
+/// How to reach the node's thread; clones reach the same one. The thread ends with the last of them.
 #[derive(Clone)]
 pub(crate) struct Mailbox {
     commands: mpsc::Sender<Command>,
+    pub(crate) board: Board,
+}
+
+/// What the node's thread shows to everybody; it holds no mailbox itself.
+#[derive(Clone)]
+pub(crate) struct Board {
     notices: broadcast::Sender<Notice>,
     pub(crate) figures: Arc<Figures>,
     pub(crate) clock: Clock,
@@ -97,9 +103,11 @@ impl Mailbox {
         (
             Self {
                 commands,
-                notices,
-                figures: Arc::default(),
-                clock,
+                board: Board {
+                    notices,
+                    figures: Arc::default(),
+                    clock,
+                },
             },
             receiver,
         )
@@ -132,9 +140,11 @@ impl Mailbox {
     }
 
     pub(crate) fn listen(&self) -> broadcast::Receiver<Notice> {
-        self.notices.subscribe()
+        self.board.notices.subscribe()
     }
+}
 
+impl Board {
     fn tell(&self, notice: Notice) {
         // Nobody listening is no failure.
         let _ = self.notices.send(notice);

@@ -13,6 +13,7 @@ use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use network::{Counter, Handle};
 use rpc::{Health, HealthSource};
 
 use crate::service::{Mailbox, tip_time};
@@ -20,11 +21,12 @@ use crate::service::{Mailbox, tip_time};
 /// Where health and metrics come from.
 pub(crate) struct Figures {
     mailbox: Mailbox,
+    network: Handle,
 }
 
 impl Figures {
-    pub(crate) fn new(mailbox: Mailbox) -> Self {
-        Self { mailbox }
+    pub(crate) fn new(mailbox: Mailbox, network: Handle) -> Self {
+        Self { mailbox, network }
     }
 
     async fn tip(&self) -> Option<(u64, u64, u64)> {
@@ -44,7 +46,7 @@ impl Figures {
 #[async_trait]
 impl HealthSource for Figures {
     async fn health(&self) -> Health {
-        let peers = self.mailbox.figures.peers.load(Ordering::Relaxed);
+        let peers = self.mailbox.board.figures.peers.load(Ordering::Relaxed);
         match self.tip().await {
             Some((_, blocks_behind, tip_age_ms)) => Health {
                 peers,
@@ -60,7 +62,7 @@ impl HealthSource for Figures {
     }
 
     async fn metrics(&self) -> String {
-        let figures = &self.mailbox.figures;
+        let figures = &self.mailbox.board.figures;
         let (height, behind, age_ms) = self.tip().await.unwrap_or_default();
         let rows = [
             ("chainchat_tip_height", "gauge", height),
@@ -106,6 +108,11 @@ impl HealthSource for Figures {
         for (name, kind, value) in rows {
             // Writing to a string cannot fail.
             let _ = write!(text, "# TYPE {name} {kind}\n{name} {value}\n");
+        }
+        for counter in Counter::ALL {
+            let name = format!("chainchat_network_{}_total", counter.name());
+            let value = self.network.counter(counter);
+            let _ = write!(text, "# TYPE {name} counter\n{name} {value}\n");
         }
         text
     }

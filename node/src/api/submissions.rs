@@ -1,15 +1,14 @@
 //! What users hand in: transactions, envelopes, blocks; and what waits in the mempool.
 //!
 //! # Invariants
-//! `durable` is answered only after the item is synced to the disk.
+//! `durable` is answered only after the item is synced to the disk; those who wait at the same time
+//! share one wait.
 //!
 //! # Spec
 //! docs/spec/07-rpc.md §3.3
 //!
 //! # Not here
 //! Whether it is valid: the node's thread asks `consensus`.
-
-use std::sync::Arc;
 
 use chain::{Block, Envelope, EnvelopeBytes, Timestamp, Transaction, codec};
 use rpc::types::{
@@ -117,12 +116,23 @@ impl Api {
         Ok(())
     }
 
+    /// Waits for the disk together with whoever else waits for it now.
     async fn make_durable(&self, row: PendingRow) -> Result<(), RpcFailure> {
-        let store = Arc::clone(&self.store);
-        let task = tokio::task::spawn_blocking(move || store.put_pending(&[row]));
-        let kept = task
-            .await
-            .map_err(|_| RpcFailure::internal("the write was interrupted"))?;
+        let busy = || {
+            let next = "too many durable submissions wait for the disk; try again soon";
+            RpcFailure::new(ErrorCode::Busy, "pending_full", next)
+        };
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let acknowledge = move |kept| {
+            // Whoever asked may have gone.
+            let _ = answer.send(kept);
+        };
+        self.group
+            .upgrade()
+            .ok_or_else(RpcFailure::stopping)?
+            .send(row, Box::new(acknowledge))
+            .map_err(|_| busy())?;
+        let kept = answered.await.map_err(|_| RpcFailure::stopping())?;
         kept.map_err(|error| match error {
             StoreError::PendingFull { .. } => RpcFailure::new(
                 ErrorCode::Busy,

@@ -80,7 +80,8 @@ impl<L: Ledger> Node<L> {
         match question {
             Question::Headers => self.headers_answered(&peer, answer, now)?,
             Question::Bodies(asked) => self.bodies_answered(&peer, &asked, answer, now)?,
-            Question::Inventory | Question::Items => self.mempool_answered(&peer, answer, now)?,
+            Question::Inventory => self.inventory_answered(&peer, answer, now),
+            Question::Items => self.items_answered(&peer, answer, now)?,
             Question::Missing(id) => self.missing_arrived(&peer, id, answer, now)?,
         }
         self.ask_for_bodies(now);
@@ -108,6 +109,7 @@ impl<L: Ledger> Node<L> {
         for header in &headers {
             // An unknown parent in the middle of an answer must not lead to another question.
             if self.take_header(header, None, now)? != HeaderFate::Known {
+                self.remember_early(header, peer);
                 self.judge_headers(peer, header, now);
                 break;
             }
@@ -127,13 +129,15 @@ impl<L: Ledger> Node<L> {
             .sync
             .headers_arrived(peer, height, is_full && got_all, now);
         self.follow(actions, now);
+        self.keep_pace()?;
         Ok(())
     }
 
     /// Scores the header that ended an answer early, if a rule says so.
     fn judge_headers(&mut self, peer: &str, header: &Header, now: Timestamp) {
         if let Err(crate::engine::Refusal::Rule(rule)) = self.engine.add_header(header, now) {
-            self.score(peer, &rule, consensus::Carrier::Loose, now);
+            let severity = rule.severity(consensus::Carrier::Loose);
+            self.score(peer, &rule, severity, now);
         }
     }
 
@@ -175,13 +179,8 @@ impl<L: Ledger> Node<L> {
         Ok(())
     }
 
-    fn mempool_answered(
-        &mut self,
-        peer: &str,
-        answer: Option<&[u8]>,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
-        let Some(bytes) = answer else { return Ok(()) };
+    fn inventory_answered(&mut self, peer: &str, answer: Option<&[u8]>, now: Timestamp) {
+        let Some(bytes) = answer else { return };
         match codec::decode(bytes, MempoolResponse::BYTES_MAX) {
             Ok(MempoolResponse::Inventory(names)) => {
                 let unknown: Vec<_> = names
@@ -193,7 +192,26 @@ impl<L: Ledger> Node<L> {
                     self.ask_with(peer, Question::Items, bytes);
                 }
             }
-            Ok(MempoolResponse::Items(items)) => self.items_arrived(peer, items, now)?,
+            Ok(MempoolResponse::Items(_)) => {
+                self.peer_offended(peer, Offence::UselessAnswer, now);
+            }
+            Err(_) => self.peer_offended(peer, Offence::Malformed, now),
+        }
+    }
+
+    fn items_answered(
+        &mut self,
+        peer: &str,
+        answer: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let Some(bytes) = answer else { return Ok(()) };
+        match codec::decode(bytes, MempoolResponse::BYTES_MAX) {
+            Ok(MempoolResponse::Items(items)) => return self.items_arrived(peer, items, now),
+            // Names again would lead to the same question, and so on for ever.
+            Ok(MempoolResponse::Inventory(_)) => {
+                self.peer_offended(peer, Offence::UselessAnswer, now);
+            }
             Err(_) => self.peer_offended(peer, Offence::Malformed, now),
         }
         Ok(())

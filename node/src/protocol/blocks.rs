@@ -11,16 +11,18 @@
 //! # Not here
 //! Loose transactions and envelopes: [`super::items`].
 
+use std::collections::BTreeSet;
+
 use chain::{Block, BlockId, Body, Header, Timestamp, codec};
 use consensus::fork_choice::{BlockStatus, Insertion};
-use consensus::{Carrier, Rule};
+use consensus::{Carrier, Rule, Severity};
 
 use super::{
-    Action, Assembly, Node, PARKED_HEADERS_MAX, Question, RECONSTRUCTIONS_MAX, Token, Topic,
-    Verdict,
+    Action, Assembly, Node, PARKED_HEADERS_MAX, Parked, Question, RECONSTRUCTIONS_MAX, Token,
+    Topic, Verdict,
 };
 use crate::engine::Refusal;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, Pace};
 use crate::peers::Offence;
 use crate::relay::{Reconstruction, new_items};
 use crate::wire::{BlockAnnouncement, Items};
@@ -57,7 +59,10 @@ impl<L: Ledger> Node<L> {
         let id = header.id();
         match self.take_header(&header, Some(from), now)? {
             HeaderFate::Known => {}
-            HeaderFate::Waits => return self.verdict(token, Verdict::Ignore),
+            HeaderFate::Waits => {
+                self.remember_early(&header, from);
+                return self.verdict(token, Verdict::Ignore);
+            }
             HeaderFate::Broken => return self.verdict(token, Verdict::Reject),
         }
         self.sync.has_height(from, header.height);
@@ -116,7 +121,7 @@ impl<L: Ledger> Node<L> {
                 self.verdict(token, verdict)
             }
             Err(Refusal::Rule(rule)) if rule.condemns_block() => {
-                self.score(&from, &rule, Carrier::Block, now);
+                self.score(&from, &rule, rule.severity(Carrier::Block), now);
                 self.verdict(token, Verdict::Reject)
             }
             Err(Refusal::Ledger(error)) => Err(error),
@@ -182,7 +187,7 @@ impl<L: Ledger> Node<L> {
                 self.announce_if_new(&id, &fresh, now)
             }
             Err(Refusal::Rule(rule)) => {
-                self.score(peer, &rule, Carrier::Block, now);
+                self.score(peer, &rule, rule.severity(Carrier::Block), now);
                 Ok(())
             }
             Err(Refusal::Ledger(error)) => Err(error),
@@ -200,6 +205,8 @@ impl<L: Ledger> Node<L> {
         now: Timestamp,
     ) -> Result<BlockSubmission, LedgerError> {
         let id = block.id();
+        // Whoever hands it in is told of it, however far behind we are.
+        self.engine.set_pace(Pace::AtTip)?;
         match self.engine.add_header(&block.header, now) {
             Ok(_) => {}
             Err(Refusal::Ledger(error)) => return Err(error),
@@ -274,14 +281,18 @@ impl<L: Ledger> Node<L> {
             Err(Refusal::Ledger(error)) => Err(error),
             Err(Refusal::Rule(Rule::TimeTooNew { .. })) => {
                 // Valid but for its time: kept for a while, held against nobody.
-                if self.parked.len() < PARKED_HEADERS_MAX && !self.parked.contains(header) {
-                    self.parked.push(*header);
+                let is_new = self.parked.iter().all(|parked| parked.header != *header);
+                if is_new && self.parked.len() < PARKED_HEADERS_MAX {
+                    self.parked.push(Parked {
+                        header: *header,
+                        bringers: BTreeSet::new(),
+                    });
                 }
                 Ok(HeaderFate::Waits)
             }
             Err(Refusal::Rule(rule)) => {
                 if let Some(peer) = from {
-                    self.score(peer, &rule, Carrier::Loose, now);
+                    self.score(peer, &rule, rule.severity(Carrier::Loose), now);
                 }
                 Ok(HeaderFate::Broken)
             }
@@ -298,8 +309,15 @@ impl<L: Ledger> Node<L> {
         }
     }
 
-    pub(super) fn score(&mut self, peer: &str, rule: &Rule, carrier: Carrier, now: Timestamp) {
-        let severity = rule.severity(carrier);
+    /// Remembers who has the body of a parked header.
+    pub(super) fn remember_early(&mut self, header: &Header, peer: &str) {
+        let mut parked = self.parked.iter_mut();
+        if let Some(parked) = parked.find(|parked| parked.header == *header) {
+            parked.bringers.insert(peer.to_owned());
+        }
+    }
+
+    pub(super) fn score(&mut self, peer: &str, rule: &Rule, severity: Severity, now: Timestamp) {
         tracing::debug!(peer, %rule, ?severity, "a rule was broken");
         let ban = self
             .peers

@@ -1,11 +1,14 @@
 //! Loose transactions and envelopes: from peers, from users, from blocks that left the chain.
 //!
 //! # Invariants
-//! * An item is checked by itself and in the context of the tip before it is passed on.
+//! * An item is checked by itself and in the context of the tip before it is passed on; what the
+//!   context rules out costs no signature.
+//! * Coming late is held against nobody while a race or another branch may explain it, nor in an
+//!   answer to our own question.
 //! * While we are catching up, items are neither judged nor passed on: our tip is the wrong one.
 //!
 //! # Spec
-//! docs/spec/06-wire.md §6
+//! docs/spec/06-wire.md §7, §8
 //!
 //! # Not here
 //! What the mempool keeps: [`crate::mempool`].
@@ -16,10 +19,15 @@ use consensus::transaction::check_transaction;
 use consensus::transition::Draft;
 use consensus::{Carrier, Rule, Severity};
 
+use super::overtaken::was_in_time_lately;
 use super::{Action, Node, Token, Topic, Verdict};
 use crate::ledger::{Ledger, LedgerError};
-use crate::mempool::{Item, Refusal};
-use crate::wire::Items;
+use crate::mempool::{Item, Refusal, unless_it_waits};
+use crate::wire::{Items, envelope_name, transaction_name};
+
+/// Items remembered that came another way than by gossip: some thousands from a user or a mempool
+/// between two blocks.
+const UNSPREAD_MAX: usize = 16_384;
 
 /// What became of an item that was handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +105,17 @@ impl<L: Ledger> Node<L> {
         }
         let transactions = items.transactions.into_iter().map(Loose::Transaction);
         for item in transactions.chain(items.envelopes.into_iter().map(Loose::Envelope)) {
-            if let Err(Refusal::Rule(rule)) = self.admit(item)? {
-                self.score(peer, &rule, Carrier::Loose, now);
+            let name = item.name();
+            match self.admit(item)? {
+                Ok(name) => self.remember_unspread(name),
+                Err(Refusal::Rule(rule)) => {
+                    let severity = self.blame(&name, &rule)?;
+                    // It told us what it has when we asked; that its tip is another is no offence.
+                    if severity > Severity::Minor {
+                        self.score(peer, &rule, severity, now);
+                    }
+                }
+                Err(_) => {}
             }
         }
         Ok(())
@@ -124,6 +141,8 @@ impl<L: Ledger> Node<L> {
 
     /// Drops what the new tip rules out for good.
     pub(super) fn drop_stale(&mut self) -> Result<(), LedgerError> {
+        let mempool = &self.mempool;
+        self.unspread.retain(|name| mempool.get(name).is_some());
         if self.mempool.is_empty() {
             return Ok(());
         }
@@ -146,22 +165,59 @@ impl<L: Ledger> Node<L> {
         if self.is_catching_up(now)? {
             return self.verdict(token, Verdict::Ignore);
         }
+        let name = item.name();
         match self.admit(item)? {
             Ok(_) => self.verdict(token, Verdict::Accept),
             Err(Refusal::Rule(rule)) => {
-                self.score(from, &rule, Carrier::Loose, now);
-                let is_grave = rule.severity(Carrier::Loose) >= Severity::Serious;
-                self.verdict(
-                    token,
-                    if is_grave {
-                        Verdict::Reject
-                    } else {
-                        Verdict::Ignore
-                    },
-                )
+                let severity = self.blame(&name, &rule)?;
+                self.score(from, &rule, severity, now);
+                let verdict = if severity > Severity::Minor {
+                    Verdict::Reject
+                } else {
+                    Verdict::Ignore
+                };
+                self.verdict(token, verdict)
+            }
+            // Gossip may have taken our own publication for a copy of this message: what it carries
+            // goes on from here once, by the one or by the other.
+            Err(Refusal::AlreadyKnown) if self.unspread.remove(&name) => {
+                self.verdict(token, Verdict::Accept)
             }
             Err(_) => self.verdict(token, Verdict::Ignore),
         }
+    }
+
+    fn remember_unspread(&mut self, name: Hash32) {
+        if self.unspread.len() < UNSPREAD_MAX {
+            self.unspread.insert(name);
+        }
+    }
+
+    /// What a refused item says about who brought it: what the rule says, less what its way here
+    /// explains.
+    fn blame(&self, name: &Hash32, rule: &Rule) -> Result<Severity, LedgerError> {
+        let severity = match rule {
+            // Judged against a block of our branch; on the sender's it may be another one.
+            Rule::StampHash | Rule::StampSolution => Severity::Minor,
+            rule => rule.severity(Carrier::Loose),
+        };
+        let is_excused = severity == Severity::Minor
+            && (self.overtaken.contains(name)
+                || was_in_time_lately(rule, self.engine.params())
+                || self.knows_of_more()?);
+        Ok(if is_excused {
+            Severity::Harmless
+        } else {
+            severity
+        })
+    }
+
+    /// Whether a block is on its way here that others may have already.
+    fn knows_of_more(&self) -> Result<bool, LedgerError> {
+        let height = self.engine.tip()?.0;
+        let tree = self.engine.tree();
+        let best = tree.header(tree.best_header());
+        Ok(best.is_some_and(|best| best.height > height))
     }
 
     fn submit(
@@ -172,6 +228,7 @@ impl<L: Ledger> Node<L> {
     ) -> Result<ItemSubmission, LedgerError> {
         match self.admit(item)? {
             Ok(name) => {
+                self.remember_unspread(name);
                 self.outbox.push(Action::Publish { topic, bytes });
                 Ok(ItemSubmission::Accepted(name))
             }
@@ -185,6 +242,14 @@ impl<L: Ledger> Node<L> {
     }
 
     fn admit(&mut self, item: Loose) -> Result<Result<Hash32, Refusal>, LedgerError> {
+        if self.mempool.get(&item.name()).is_some() {
+            return Ok(Err(Refusal::AlreadyKnown));
+        }
+        match self.screen(&item)? {
+            Ok(()) => {}
+            Err(Refusal::View(error)) => return Err(error.into()),
+            Err(refusal) => return Ok(Err(refusal)),
+        }
         let item = match self.check(item)? {
             Ok(item) => item,
             Err(rule) => return Ok(Err(rule.into())),
@@ -198,6 +263,22 @@ impl<L: Ledger> Node<L> {
             Err(Refusal::View(error)) => Err(error.into()),
             Err(refusal) => Ok(Err(refusal)),
         }
+    }
+
+    /// What the context says before a signature is worth verifying: no table lookup costs as much.
+    fn screen(&self, item: &Loose) -> Result<Result<(), Refusal>, LedgerError> {
+        let view = self.engine.ledger().view()?;
+        let params = self.engine.params();
+        let draft = Draft::new(&view, params)?;
+        let screened = match item {
+            Loose::Transaction(transaction) => draft.screen_transaction(transaction),
+            Loose::Envelope(bytes) => match bytes.parse() {
+                Ok(envelope) => draft.screen_envelope(&envelope),
+                // The check that follows names the fault.
+                Err(_) => Ok(()),
+            },
+        };
+        Ok(unless_it_waits(screened, params))
     }
 
     fn check(&self, item: Loose) -> Result<Result<Item, Rule>, LedgerError> {
@@ -218,3 +299,16 @@ enum Loose {
     Transaction(Transaction),
     Envelope(EnvelopeBytes),
 }
+
+impl Loose {
+    /// Names the exact bytes, as [`Item::name`] does.
+    fn name(&self) -> Hash32 {
+        match self {
+            Self::Transaction(transaction) => transaction_name(transaction),
+            Self::Envelope(bytes) => envelope_name(bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,12 +13,14 @@ use crate::peers::BAN_SCORE;
 use crate::wire::BlockAnnouncement;
 
 /// A ledger that forgets everything when it is dropped.
-struct Memory {
+pub(super) struct Memory {
     state: MemoryState,
     applied: Vec<AppliedBlock>,
     known: BTreeMap<BlockId, KnownBlock>,
     bodies: BTreeMap<BlockId, chain::Body>,
     genesis: BlockId,
+    /// Heights at which the pace changed.
+    paces: Vec<(Pace, u64)>,
 }
 
 impl Memory {
@@ -35,6 +37,7 @@ impl Memory {
             known: BTreeMap::from([(genesis.id(), known)]),
             bodies: BTreeMap::from([(genesis.id(), genesis.body.clone())]),
             genesis: genesis.id(),
+            paces: Vec::new(),
         }
     }
 
@@ -122,6 +125,11 @@ impl Ledger for Memory {
         Ok(applied.block().clone())
     }
 
+    fn set_pace(&mut self, pace: Pace) -> Result<(), LedgerError> {
+        self.paces.push((pace, self.tip()?.0.get()));
+        Ok(())
+    }
+
     fn set_invalid(&mut self, id: &BlockId, is_invalid: bool) -> Result<(), LedgerError> {
         if let Some(known) = self.known.get_mut(id) {
             known.is_invalid = is_invalid;
@@ -131,14 +139,14 @@ impl Ledger for Memory {
 }
 
 /// Nodes by name, all connected to each other.
-struct Net {
+pub(super) struct Net {
     nodes: BTreeMap<String, Node<Memory>>,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     bans: Vec<Ban>,
 }
 
 impl Net {
-    fn new(names: &[&str]) -> Self {
+    pub(super) fn new(names: &[&str]) -> Self {
         let params = Params::of(Network::Regtest);
         let now = Timestamp::new(params.genesis_time.get() + 1_000_000);
         let fresh = || Node::open(Memory::new(&params), params.clone()).expect("memory answers");
@@ -153,7 +161,7 @@ impl Net {
         }
     }
 
-    fn node(&mut self, name: &str) -> &mut Node<Memory> {
+    pub(super) fn node(&mut self, name: &str) -> &mut Node<Memory> {
         self.nodes.get_mut(name).expect("a node of this name")
     }
 
@@ -165,7 +173,7 @@ impl Net {
     }
 
     /// A solved block on top of `name`'s tip; `stamp` makes siblings differ.
-    fn solved(&mut self, name: &str, stamp: u8) -> Block {
+    pub(super) fn solved(&mut self, name: &str, stamp: u8) -> Block {
         self.now = Timestamp::new(self.now.get() + 1_000);
         let now = self.now;
         let payout = AccountId::from_bytes([stamp; 20]);
@@ -176,7 +184,7 @@ impl Net {
         solve(block)
     }
 
-    fn mine(&mut self, name: &str, stamp: u8) -> BlockId {
+    pub(super) fn mine(&mut self, name: &str, stamp: u8) -> BlockId {
         let block = self.solved(name, stamp);
         let (id, now) = (block.id(), self.now);
         let submitted = self
@@ -390,4 +398,68 @@ fn a_node_reopens_where_it_was() {
         parent,
         "the mark survived"
     );
+}
+
+#[test]
+fn far_behind_commits_are_grouped_and_at_the_tip_each_is_durable() {
+    let mut net = Net::new(&["alice", "bob"]);
+    let far = FAR_BEHIND_BLOCKS + 2;
+    for _ in 0..far {
+        net.mine("alice", 1);
+    }
+    net.connect("alice", "bob");
+    assert_eq!(net.tip("bob"), net.tip("alice"));
+    let paces = net.node("bob").engine().ledger().paces.clone();
+    let [(Pace::FarBehind, 0), (Pace::AtTip, height)] = paces[..] else {
+        panic!("{paces:?}");
+    };
+    // The first height that is synced by the switch is at most two blocks, which are on their way,
+    // below the tip.
+    assert!((far - 2..=far).contains(&height), "{height} of {far}");
+    assert_eq!(net.node("alice").engine().ledger().paces, [], "at the tip");
+    net.mine("alice", 1);
+    assert_eq!(net.node("bob").engine().pace(), Pace::AtTip);
+}
+
+#[test]
+fn a_block_that_is_handed_in_is_durable_however_far_behind_we_are() {
+    let mut net = Net::new(&["alice", "bob"]);
+    for _ in 0..=FAR_BEHIND_BLOCKS {
+        net.mine("alice", 1);
+    }
+    let block = net.solved("bob", 2);
+    let (now, height) = (net.now, Height::new(FAR_BEHIND_BLOCKS + 1));
+    let bob = net.node("bob");
+    bob.peer_connected("alice", now);
+    bob.sync.has_height("alice", height);
+    bob.tick(now).expect("memory answers");
+    assert_eq!(bob.engine().pace(), Pace::FarBehind);
+    let submitted = bob.submit_block(block, now).expect("memory answers");
+    assert_eq!(submitted, BlockSubmission::Accepted);
+    let paces = &bob.engine().ledger().paces;
+    assert_eq!(paces[..2], [(Pace::FarBehind, 0), (Pace::AtTip, 0)]);
+}
+
+#[test]
+fn a_parked_block_is_fetched_in_its_time_from_whoever_announced_it() {
+    let mut net = Net::new(&["alice", "bob"]);
+    net.connect("alice", "bob");
+    net.mine("bob", 2);
+    let present = net.now;
+    let ahead = Params::of(Network::Regtest).future_limit_ms + 60_000;
+    net.now = Timestamp::new(present.get() + ahead);
+    let block = net.solved("bob", 2);
+    let future = net.now;
+    let bob = net.node("bob");
+    bob.submit_block(block, future).expect("memory answers");
+    net.now = present;
+    net.carry();
+    assert_ne!(net.tip("alice"), net.tip("bob"));
+    net.now = future;
+    // Headers were polled a moment ago: nobody is asked for news at this tick.
+    net.node("alice").sync.tick(future);
+    net.node("alice").tick(future).expect("memory answers");
+    net.carry();
+    assert_eq!(net.tip("alice"), net.tip("bob"));
+    assert_eq!(net.node("alice").points("bob", future), 0);
 }

@@ -20,9 +20,9 @@ use network::{
     Ban, BanSubject, Event, Handle, MessageToken, PeerId, PublicationId, RequestId, ResponseToken,
 };
 use store::Store;
-use store::peers::{BanRow, PeerRow};
+use store::peers::BanRow;
 
-use super::{Command, Mailbox, Notice};
+use super::{Board, Command, Notice};
 use crate::disk::Disk;
 use crate::engine::TipMove;
 use crate::ledger::LedgerError;
@@ -56,7 +56,7 @@ pub(crate) struct Desk {
     pub(crate) node: Node<Disk>,
     pub(crate) store: Arc<Store>,
     pub(crate) network: Option<Handle>,
-    mailbox: Mailbox,
+    board: Board,
     messages: BTreeMap<Token, MessageToken>,
     responses: BTreeMap<Token, ResponseToken>,
     questions: BTreeMap<RequestId, QuestionId>,
@@ -74,13 +74,13 @@ impl Desk {
         node: Node<Disk>,
         store: Arc<Store>,
         network: Option<Handle>,
-        mailbox: Mailbox,
+        board: Board,
     ) -> Self {
         Self {
             node,
             store,
             network,
-            mailbox,
+            board,
             messages: BTreeMap::new(),
             responses: BTreeMap::new(),
             questions: BTreeMap::new(),
@@ -120,21 +120,18 @@ impl Desk {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.mailbox.clock.now()
+        self.board.clock.now()
     }
 
     /// Takes note of a failure of the disk: full is a state, everything else is the end.
     pub(crate) fn noted<T>(&mut self, result: Result<T, LedgerError>) -> Option<T> {
         match result {
             Ok(value) => {
-                self.mailbox
-                    .figures
-                    .disk_full
-                    .store(false, Ordering::Relaxed);
+                self.board.figures.disk_full.store(false, Ordering::Relaxed);
                 Some(value)
             }
             Err(LedgerError::Full) => {
-                if !self.mailbox.figures.disk_full.swap(true, Ordering::Relaxed) {
+                if !self.board.figures.disk_full.swap(true, Ordering::Relaxed) {
                     tracing::error!("the disk is full; no new work until space is freed");
                 }
                 None
@@ -190,7 +187,6 @@ impl Desk {
             } => {
                 self.peers.insert(peer, (address, direction));
                 self.count_peers();
-                self.remember(&address, now);
                 self.node.peer_connected(&peer.to_string(), now);
                 Ok(())
             }
@@ -256,9 +252,10 @@ impl Desk {
                 Ok(())
             }
             Event::Unpublished { publication, .. } => {
-                // Nobody listened yet, or queues were full: said again at the next tick.
+                // Nobody listened yet, or queues were full: said again at the next tick. Whoever is
+                // not here yet will ask for headers and for the mempool when it comes.
                 let lost = self.published.remove(&publication);
-                if self.unheard.len() < PUBLICATIONS_MAX {
+                if !self.peers.is_empty() && self.unheard.len() < PUBLICATIONS_MAX {
                     self.unheard.extend(lost);
                 }
                 Ok(())
@@ -274,21 +271,7 @@ impl Desk {
 
     fn count_peers(&self) {
         let peers = u32::try_from(self.peers.len()).unwrap_or(u32::MAX);
-        self.mailbox.figures.peers.store(peers, Ordering::Relaxed);
-    }
-
-    fn remember(&self, address: &network::Address, now: Timestamp) {
-        if !address.is_dialable() {
-            return;
-        }
-        let row = PeerRow {
-            seen: now,
-            answered: Some(now),
-            failures: 0,
-        };
-        if let Err(error) = self.store.put_peers(&[(address.to_string(), row)]) {
-            tracing::debug!(%error, "the address of a peer was not kept");
-        }
+        self.board.figures.peers.store(peers, Ordering::Relaxed);
     }
 
     /// Does what the state machine left in its outbox.
@@ -317,7 +300,7 @@ impl Desk {
                 Action::TipMoved(moves) => self.tip_moved(moves),
                 Action::Pending(name) => {
                     if let Some(item) = self.node.mempool().get(&name) {
-                        self.mailbox.tell(Notice::Pending(Arc::new(item.clone())));
+                        self.board.tell(Notice::Pending(Arc::new(item.clone())));
                     }
                 }
                 Action::Dropped(names) => {
@@ -329,21 +312,21 @@ impl Desk {
             }
         }
         let items = u32::try_from(self.node.mempool().len()).unwrap_or(u32::MAX);
-        self.mailbox
+        self.board
             .figures
             .mempool_items
             .store(items, Ordering::Relaxed);
     }
 
     fn tip_moved(&self, moves: Vec<TipMove>) {
-        let figures = &self.mailbox.figures;
+        let figures = &self.board.figures;
         for step in &moves {
             match step {
-                TipMove::Connected(_) => Mailbox::count(&figures.blocks_connected, 1),
-                TipMove::Disconnected(_) => Mailbox::count(&figures.blocks_disconnected, 1),
+                TipMove::Connected(_) => Board::count(&figures.blocks_connected, 1),
+                TipMove::Disconnected(_) => Board::count(&figures.blocks_disconnected, 1),
             }
         }
-        self.mailbox.tell(Notice::TipMoved(Arc::new(moves)));
+        self.board.tell(Notice::TipMoved(Arc::new(moves)));
     }
 
     fn finish_message(&mut self, token: Token, verdict: network::Verdict) {
@@ -356,8 +339,8 @@ impl Desk {
 
     fn publish(&mut self, topic: Topic, bytes: Vec<u8>) {
         if topic == Topic::Block {
-            let figures = &self.mailbox.figures;
-            Mailbox::count(&figures.announcement_bytes, bytes.len() as u64);
+            let figures = &self.board.figures;
+            Board::count(&figures.announcement_bytes, bytes.len() as u64);
         }
         let topic = match topic {
             Topic::Block => network::Topic::Block,
@@ -368,10 +351,11 @@ impl Desk {
     }
 
     fn publish_unheard(&mut self) {
+        let unheard = std::mem::take(&mut self.unheard);
         if self.peers.is_empty() {
             return;
         }
-        for (topic, bytes) in std::mem::take(&mut self.unheard) {
+        for (topic, bytes) in unheard {
             self.gossip(topic, bytes);
         }
     }
@@ -413,7 +397,7 @@ impl Desk {
 
     fn ban(&mut self, ban: &crate::peers::Ban) {
         tracing::warn!(peer = %ban.peer, reason = %ban.reason, "a peer is banned");
-        Mailbox::count(&self.mailbox.figures.bans, 1);
+        Board::count(&self.board.figures.bans, 1);
         let row = BanRow::new(ban.until, &ban.reason);
         if let Err(error) = self.store.put_ban(&ban.peer, &row) {
             tracing::warn!(%error, "a ban will not survive a restart");

@@ -10,6 +10,7 @@
 //! # Not here
 //! Flags and files of settings: `cli`.
 
+use std::cmp::Reverse;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,8 +20,9 @@ use chain::{EnvelopeBytes, Transaction, codec};
 use genesis::{Params, ParamsError};
 use network::{Ban, BanSubject, Handle, NodeKey, Switch};
 use rpc::{Cookie, Entrance, HealthServer, NodeApi, Server, ServerConfig};
+use store::peers::PeerRow;
 use store::pending::PendingId;
-use store::{KillPoints, Options, Store, StoreError};
+use store::{GroupSender, KillPoints, Options, Store, StoreError, View};
 use tokio::task::JoinHandle;
 
 use super::desk::Desk;
@@ -33,6 +35,8 @@ use crate::protocol::Node;
 
 /// How often the state machine is told that time has passed.
 const TICK: Duration = Duration::from_millis(500);
+/// How often the addresses that work are kept for the next start.
+const ADDRESSES_PACE: Duration = Duration::from_secs(60);
 /// Times that closing the store is tried again, a tick apart: ten seconds in all.
 const CLOSE_TRIES: usize = 20;
 /// File of the node's network identity.
@@ -116,6 +120,10 @@ pub struct RunningNode {
     thread: JoinHandle<Result<(), LedgerError>>,
     pumps: Vec<JoinHandle<()>>,
     stop_asked: Arc<tokio::sync::Notify>,
+    /// Durable submissions are taken for as long as this lives.
+    group: Arc<GroupSender>,
+    committing: JoinHandle<()>,
+    clock: Clock,
 }
 
 /// Starts a node.
@@ -143,18 +151,28 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let (handle, mut events) = network::start(network_config(&config, &store)?).await?;
     let (mailbox, commands) = Mailbox::new(config.clock.clone());
     let stop_asked = Arc::new(tokio::sync::Notify::new());
+    let (group, submissions) = store::group_commit();
+    let group = Arc::new(group);
+    let committed = Arc::clone(&store);
+    let committing =
+        tokio::task::spawn_blocking(
+            move || {
+                while submissions.commit_next(&committed).is_some() {}
+            },
+        );
     let api: Arc<dyn NodeApi> = Arc::new(Api::new(
         mailbox.clone(),
         Arc::clone(&store),
         config.params.clone(),
         handle.clone(),
         Arc::clone(&stop_asked),
+        Arc::downgrade(&group),
     ));
     let desk = Desk::new(
         node,
         Arc::clone(&store),
         Some(handle.clone()),
-        mailbox.clone(),
+        mailbox.board.clone(),
     );
     let thread = tokio::task::spawn_blocking(move || desk.serve(commands));
     let to_thread = mailbox.clone();
@@ -176,6 +194,11 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
             }
         }
     });
+    let addresses = tokio::spawn(keep_addresses(
+        handle.clone(),
+        Arc::clone(&store),
+        config.clock.clone(),
+    ));
     let [cookie_random, _] = halves(&config.random);
     let cookie = Cookie::new(&cookie_random);
     cookie.write(&config.folder)?;
@@ -191,7 +214,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     };
     let health = match config.metrics_listen {
         Some(listen) => {
-            let source = Arc::new(crate::api::Figures::new(mailbox.clone()));
+            let source = Arc::new(crate::api::Figures::new(mailbox.clone(), handle.clone()));
             Some(HealthServer::start(listen, source).await?)
         }
         None => None,
@@ -207,8 +230,11 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
         public,
         health,
         thread,
-        pumps: vec![events, ticks],
+        pumps: vec![events, ticks, addresses],
         stop_asked,
+        group,
+        committing,
+        clock: config.clock,
     })
 }
 
@@ -277,14 +303,20 @@ impl RunningNode {
         if let Some(health) = self.health {
             health.stop().await;
         }
+        keep_good_addresses(&self.network, &self.store, &self.clock).await;
         // Both may have ended by themselves.
         let _ = self.network.stop();
         let _ = self.mailbox.send(Command::Stop).await;
         if !self.thread.is_finished() {
             let _ = self.thread.await;
         }
+        drop(self.group);
+        // A commit that failed was told to those who waited for it.
+        let _ = self.committing.await;
         for pump in self.pumps {
             pump.abort();
+            // Aborted: it holds nothing any more.
+            let _ = pump.await;
         }
         if let Err(error) = Cookie::remove(&self.folder) {
             tracing::debug!(%error, "the cookie stays behind");
@@ -305,6 +337,45 @@ async fn close(store: &Store) -> Result<(), StoreError> {
     store.close()
 }
 
+/// Keeps the addresses that work, now and then: the process may end without a word.
+async fn keep_addresses(network: Handle, store: Arc<Store>, clock: Clock) {
+    let mut interval = tokio::time::interval(ADDRESSES_PACE);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        keep_good_addresses(&network, &store, &clock).await;
+    }
+}
+
+async fn keep_good_addresses(network: &Handle, store: &Store, clock: &Clock) {
+    let Ok(addresses) = network.good_addresses().await else {
+        return;
+    };
+    let now = clock.now();
+    let row = PeerRow {
+        seen: now,
+        answered: Some(now),
+        failures: 0,
+    };
+    let rows: Vec<_> = addresses
+        .iter()
+        .map(|address| (address.to_string(), row))
+        .collect();
+    if let Err(error) = store.put_peers(&rows) {
+        tracing::debug!(%error, "addresses of peers were not kept");
+    }
+}
+
+/// Addresses that worked, the latest first.
+fn known_addresses(view: &View<'_>) -> Result<Vec<network::Address>, StoreError> {
+    let mut rows: Vec<_> = view.peers()?.into_iter().collect();
+    rows.sort_by_key(|(_, row)| Reverse(row.answered));
+    let addresses = rows.iter().filter_map(|(address, _)| address.parse().ok());
+    Ok(addresses
+        .take(network::limits::GOOD_ADDRESSES_MAX)
+        .collect())
+}
+
 /// What was promised to last longer than a crash goes back into the mempool.
 fn resubmit(node: &mut Node<Disk>, store: &Store) -> Result<(), StartError> {
     let rows: Vec<_> = store.view()?.pending().collect::<Result<_, _>>()?;
@@ -320,6 +391,9 @@ fn resubmit(node: &mut Node<Disk>, store: &Store) -> Result<(), StartError> {
         };
         tracing::debug!(?submission, "a durable submission is back");
     }
+    // Blocks may have come while we were away: peers are told nothing of our old tip. They ask for
+    // the mempool when they connect.
+    drop(node.take_actions());
     Ok(())
 }
 
@@ -335,14 +409,10 @@ fn network_config(config: &Config, store: &Store) -> Result<network::Config, Sta
             lasting: Duration::from_millis(left_ms),
         })
     });
-    let known = view
-        .peers()?
-        .into_keys()
-        .filter_map(|address| address.parse().ok());
     let mut wanted = network::Config::new(config.params.chain_id(), key);
     wanted.listen.clone_from(&config.p2p_listen);
     wanted.connect.clone_from(&config.connect);
-    wanted.known_addresses = known.collect();
+    wanted.known_addresses = known_addresses(&view)?;
     wanted.bans = bans.collect();
     wanted.lookup = Switch::On;
     wanted.mdns = config.mdns;
