@@ -65,6 +65,12 @@ pub enum SessionError {
         /// The node's chain.
         found: chain::ChainId,
     },
+    /// The profile is for another network than the one asked for.
+    #[error("the profile belongs to network {found}; add --network {found}")]
+    OtherProfile {
+        /// Name of its network.
+        found: &'static str,
+    },
     /// The node answered with what no honest node answers.
     #[error("the node's answer contradicts itself: {what}")]
     BadAnswer {

@@ -18,12 +18,12 @@ use genesis::Params;
 use messenger::{Beginning, Event, MessageRef, Messenger, NewProfile, RateEpochs};
 use rand_core::CryptoRng;
 use store::KillPoints;
-use wallet::Ledger;
 use wallet::keys::{AccountKey, KeyTree, Seed, Words};
 use wallet::keystore::Cost;
 use wallet::ledger::Balance;
 use wallet::message::MessageSignature;
 use wallet::vault_key::VaultKey;
+use wallet::{ChangeSetError, Ledger};
 use zeroize::Zeroizing;
 
 use crate::error::SessionError;
@@ -163,7 +163,7 @@ impl Session {
             unsaved.wallet.merge(account);
             ledger
         } else {
-            Ledger::load(network, chain, recalled.wallet)?
+            Ledger::load(network, chain, recalled.wallet).map_err(of_which_network)?
         };
         let rates = rate_epochs(params);
         let messenger = if recalled.messages.is_empty() {
@@ -287,6 +287,21 @@ impl Session {
         rng: &mut impl CryptoRng,
     ) -> Result<(), SessionError> {
         self.profile.change_password(old, new, cost, rng)
+    }
+}
+
+/// A wallet of another network is no damage: which one it is tells what to do.
+fn of_which_network(error: ChangeSetError) -> SessionError {
+    let networks = [Network::Main, Network::Test, Network::Dev, Network::Regtest];
+    match error {
+        ChangeSetError::ForeignChain { found, .. } => networks
+            .into_iter()
+            .find(|network| Params::of(*network).chain_id() == found)
+            .map_or(SessionError::ChangeSet(error), |network| {
+                let found = network.name();
+                SessionError::OtherProfile { found }
+            }),
+        error => error.into(),
     }
 }
 

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::{NodeAccess, SharedArgs};
 use crate::config::{default_rpc, folder};
+use crate::exit::{Exit, Failure};
 
 /// Name of the file that says where a running node listens.
 pub(crate) const ENDPOINTS_FILE: &str = "endpoints.json";
@@ -49,7 +50,16 @@ impl Endpoints {
 /// A client for the node that the flags name.
 pub(crate) fn client(shared: &SharedArgs, access: &NodeAccess) -> Result<Arc<NodeClient>> {
     let node_folder = match &access.node_datadir {
-        Some(folder) => folder.clone(),
+        Some(folder) => {
+            if access.rpc.is_none() && !folder.join(ENDPOINTS_FILE).exists() {
+                return Err(Failure::error(
+                    Exit::NoNode,
+                    "no_node",
+                    format!("no node runs in {}; start one there", folder.display()),
+                ));
+            }
+            folder.clone()
+        }
         None => {
             let anywhere = SharedArgs {
                 datadir: None,

@@ -51,11 +51,19 @@ pub(crate) enum Command {
     /// Mine for a node over its RPC.
     Mine(MineArgs),
     /// Keys and coins.
-    #[command(subcommand)]
-    Wallet(WalletCommand),
+    Wallet {
+        #[command(flatten)]
+        node: NodeAccess,
+        #[command(subcommand)]
+        command: WalletCommand,
+    },
     /// Conversations.
-    #[command(subcommand)]
-    Chat(ChatCommand),
+    Chat {
+        #[command(flatten)]
+        node: NodeAccess,
+        #[command(subcommand)]
+        command: ChatCommand,
+    },
     /// Call a method of a node.
     Rpc(RpcArgs),
     /// Show or generate the node's configuration file.
@@ -72,13 +80,13 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct NodeAccess {
     /// Address of the node's RPC, `http://HOST:PORT` or `ws://HOST:PORT`.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     pub(crate) rpc: Option<String>,
     /// Cookie file of the node.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) rpc_cookie: Option<PathBuf>,
     /// Take address and cookie from this node's data folder.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     pub(crate) node_datadir: Option<PathBuf>,
 }
 
@@ -137,11 +145,9 @@ pub(crate) struct MineArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum WalletCommand {
     /// Make a new wallet.
-    New(NodeAccess),
+    New,
     /// Make a wallet from its 24 (or 12) words.
     Restore {
-        #[command(flatten)]
-        node: NodeAccess,
         /// File with the words; `-` is standard input.
         #[arg(long, value_name = "FILE")]
         words_file: PathBuf,
@@ -154,11 +160,9 @@ pub(crate) enum WalletCommand {
     /// Print the wallet's words.
     Words,
     /// Coins by state.
-    Balance(NodeAccess),
+    Balance,
     /// Send coins.
     Send {
-        #[command(flatten)]
-        node: NodeAccess,
         /// Receiver.
         #[arg(long, value_name = "ADDRESS")]
         to: chain::Address,
@@ -170,8 +174,6 @@ pub(crate) enum WalletCommand {
     },
     /// Credits and debits.
     History {
-        #[command(flatten)]
-        node: NodeAccess,
         /// Comma-separated values instead of a table.
         #[arg(long)]
         csv: bool,
@@ -202,24 +204,18 @@ pub(crate) enum WalletCommand {
 pub(crate) enum ChatCommand {
     /// Start a conversation.
     New {
-        #[command(flatten)]
-        node: NodeAccess,
         /// Its name, seen by its members.
         name: String,
     },
     /// Publish this account's record with a fresh inbox key, so that others can invite it.
     Publish {
         #[command(flatten)]
-        node: NodeAccess,
-        #[command(flatten)]
         wait: Wait,
     },
     /// All conversations, and invitations that wait for an answer.
-    List(NodeAccess),
+    List,
     /// Hand out keys, by a link or to an account's inbox.
     Invite {
-        #[command(flatten)]
-        node: NodeAccess,
         /// Conversation id or name.
         conversation: String,
         /// Which keys.
@@ -236,8 +232,6 @@ pub(crate) enum ChatCommand {
     },
     /// Join by a link, or by an invitation to this account's inbox.
     Join {
-        #[command(flatten)]
-        node: NodeAccess,
         /// File with the link; `-` is standard input. A link holds keys: never an argument.
         #[arg(long, value_name = "FILE", required_unless_present = "invitation")]
         link_file: Option<PathBuf>,
@@ -247,8 +241,6 @@ pub(crate) enum ChatCommand {
     },
     /// Send a message.
     Send {
-        #[command(flatten)]
-        node: NodeAccess,
         /// Conversation id or name.
         conversation: String,
         /// The text.
@@ -269,8 +261,6 @@ pub(crate) enum ChatCommand {
     },
     /// Print messages.
     Read {
-        #[command(flatten)]
-        node: NodeAccess,
         /// Conversation id or name.
         conversation: String,
         /// At most this many, the newest.
@@ -282,13 +272,11 @@ pub(crate) enum ChatCommand {
     },
     /// Print messages as they come.
     Follow {
-        #[command(flatten)]
-        node: NodeAccess,
         /// Conversation id or name.
         conversation: String,
     },
     /// Known accounts.
-    Contacts(NodeAccess),
+    Contacts,
 }
 
 /// Keys of a conversation that an invitation hands over.
@@ -345,8 +333,10 @@ pub(crate) enum WaitState {
     Delivered,
     /// A block holds it.
     InBlock,
-    /// Stakers confirmed the block.
+    /// Stakers confirmed the block (not in this version).
+    #[value(hide = true)]
     Confirmed,
-    /// The block is final.
+    /// The block is final (not in this version).
+    #[value(hide = true)]
     Final,
 }

@@ -36,7 +36,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(&error.into(), json),
     };
-    match runtime.block_on(run(cli)) {
+    let ended = runtime.block_on(run(cli));
+    // Threads that wait for work must not keep a program that has failed.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output::fail(&error, json),
     }
@@ -47,8 +50,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Node(args) => commands::node::run(&shared, &args).await,
         Command::Mine(args) => commands::mine::run(&shared, &args).await,
-        Command::Wallet(command) => commands::wallet::run(&shared, &command).await,
-        Command::Chat(command) => commands::chat::run(&shared, &command).await,
+        Command::Wallet { node, command } => commands::wallet::run(&shared, &node, &command).await,
+        Command::Chat { node, command } => commands::chat::run(&shared, &node, &command).await,
         Command::Rpc(args) => commands::rpc::run(&shared, &args).await,
         Command::Config(command) => commands::config::run(&shared, &command),
         Command::Completions { shell } => {

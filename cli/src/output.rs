@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use app::SessionError;
 use messenger::error::SendError;
 use serde_json::{Value, json};
+use store::StoreError;
 
 use crate::exit::{Exit, Failure};
 
@@ -55,6 +56,12 @@ pub(crate) fn is_unreachable(error: &anyhow::Error) -> bool {
 }
 
 fn explain(error: &anyhow::Error) -> (Exit, i32, String, String) {
+    if let Some(SessionError::Store(locked @ StoreError::Locked { .. })) =
+        error.downcast_ref::<SessionError>()
+    {
+        let detail = format!("{locked}; end that process first (perhaps `chat follow`)");
+        return (Exit::Folder, 3, "locked".to_owned(), detail);
+    }
     if let Some(failure) = error.downcast_ref::<Failure>() {
         let code = i32::from(failure.exit.code());
         return (
@@ -93,6 +100,7 @@ fn explain(error: &anyhow::Error) -> (Exit, i32, String, String) {
         }
         Some(SessionError::Keystore(_)) => (Exit::Folder, "keystore_damaged"),
         Some(SessionError::Store(_)) => (Exit::Folder, "folder"),
+        Some(SessionError::OtherProfile { .. }) => (Exit::Usage, "other_network"),
         Some(SessionError::RecordKind) => (Exit::Folder, "vault_of_another_version"),
         Some(SessionError::NodeBehind { .. }) => (Exit::Failed, "node_syncing"),
         Some(SessionError::NotClaimed) => (Exit::Failed, "not_yet"),

@@ -285,6 +285,12 @@ pub enum JoinError {
         /// Index of the root.
         index: u32,
     },
+    /// The name holds a control character, or more than 255 bytes.
+    #[error("the conversation's name: {0}")]
+    Name(#[from] LayoutError),
+    /// A conversation without a name cannot be found again.
+    #[error("a conversation needs a name")]
+    EmptyName,
     /// A restored profile does not know yet what its account created elsewhere.
     #[error("a restored profile begins nothing before the next rate epoch; wait some minutes")]
     Restored,

@@ -233,6 +233,8 @@ fn database_options(mode: Mode, dropped: Dropped) -> Options {
             }
             match level {
                 LogLevel::Error | LogLevel::Fatal => tracing::error!(line, "database"),
+                // Settings, line by line.
+                LogLevel::Header => tracing::debug!(line, "database"),
                 _ => tracing::warn!(line, "database"),
             }
         },

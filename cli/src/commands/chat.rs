@@ -38,13 +38,16 @@ mod show;
 /// How often a waiting command looks at the node even if it hears nothing.
 const LOOK: Duration = Duration::from_secs(2);
 
-pub(crate) async fn run(shared: &SharedArgs, command: &ChatCommand) -> Result<()> {
+pub(crate) async fn run(
+    shared: &SharedArgs,
+    node: &NodeAccess,
+    command: &ChatCommand,
+) -> Result<()> {
     match command {
-        ChatCommand::New { node, name } => create(shared, node, name).await,
-        ChatCommand::Publish { node, wait } => publish(shared, node, *wait).await,
-        ChatCommand::List(node) => list(shared, node).await,
+        ChatCommand::New { name } => create(shared, node, name).await,
+        ChatCommand::Publish { wait } => publish(shared, node, *wait).await,
+        ChatCommand::List => list(shared, node).await,
         ChatCommand::Invite {
-            node,
             conversation,
             access,
             to,
@@ -62,12 +65,10 @@ pub(crate) async fn run(shared: &SharedArgs, command: &ChatCommand) -> Result<()
             }
         }
         ChatCommand::Join {
-            node,
             link_file,
             invitation,
         } => join(shared, node, link_file.as_deref(), invitation.as_ref()).await,
         ChatCommand::Send {
-            node,
             conversation,
             text,
             text_file,
@@ -85,7 +86,6 @@ pub(crate) async fn run(shared: &SharedArgs, command: &ChatCommand) -> Result<()
             chat.send(&conversation, text, *reply_to, *wait).await
         }
         ChatCommand::Read {
-            node,
             conversation,
             limit,
             after,
@@ -94,8 +94,8 @@ pub(crate) async fn run(shared: &SharedArgs, command: &ChatCommand) -> Result<()
             let conversation = chat.find(conversation)?;
             chat.read(&conversation, *limit, after.as_ref())
         }
-        ChatCommand::Follow { node, conversation } => follow(shared, node, conversation).await,
-        ChatCommand::Contacts(node) => contacts(shared, node).await,
+        ChatCommand::Follow { conversation } => follow(shared, node, conversation).await,
+        ChatCommand::Contacts => contacts(shared, node).await,
     }
 }
 

@@ -6,6 +6,8 @@
 //! # Not here
 //! What the settings mean: [`crate::config`].
 
+use std::io::Write;
+
 use anyhow::{Context, Result};
 use clap::CommandFactory;
 
@@ -38,10 +40,8 @@ fn no_flags() -> Result<crate::args::NodeArgs> {
 }
 
 pub(crate) fn completions(shell: clap_complete::Shell) {
-    clap_complete::generate(
-        shell,
-        &mut Cli::command(),
-        "chainchat",
-        &mut std::io::stdout(),
-    );
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "chainchat", &mut script);
+    // Whoever reads may have read enough.
+    let _ = std::io::stdout().write_all(&script);
 }

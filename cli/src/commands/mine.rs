@@ -22,6 +22,8 @@ pub(crate) async fn run(shared: &SharedArgs, args: &MineArgs) -> Result<()> {
     log_to_stderr("info")?;
     args.address.account_on(shared.network)?;
     let node = access::client(shared, &args.node)?;
+    // Later the miner waits for a node that goes away; one that was never there is a mistake.
+    rpc::NodeApi::chain_get_tip(node.as_ref()).await?;
     let pow = Params::of(shared.network).pow;
     let address = AddressText::from(args.address);
     tokio::select! {

@@ -14,13 +14,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use app::{Owner, Session, Submitted};
-use chain::{Address, Amount, Height, TxId};
+use chain::{AccountId, Address, Amount, Height, Network, TxId};
+use genesis::Params;
 use messenger::Beginning;
 use rpc::NodeApi;
 use serde_json::json;
+use wallet::HistoryRow;
+use wallet::history::RowPlace;
 use wallet::keys::Words;
 use wallet::keystore::Cost;
-use wallet::order::OrderState;
+use wallet::order::{OrderId, OrderState};
 
 use crate::access;
 use crate::args::{NodeAccess, SharedArgs, Wait, WaitState, WalletCommand};
@@ -33,11 +36,14 @@ const HISTORY_ROWS_MAX: usize = 10_000;
 /// How often a waiting command looks again.
 const LOOK: Duration = Duration::from_millis(300);
 
-pub(crate) async fn run(shared: &SharedArgs, command: &WalletCommand) -> Result<()> {
+pub(crate) async fn run(
+    shared: &SharedArgs,
+    node: &NodeAccess,
+    command: &WalletCommand,
+) -> Result<()> {
     match command {
-        WalletCommand::New(node) => create(shared, node).await,
+        WalletCommand::New => create(shared, node).await,
         WalletCommand::Restore {
-            node: _,
             words_file,
             birthday,
         } => restore(shared, words_file, Height::new(*birthday)),
@@ -49,14 +55,9 @@ pub(crate) async fn run(shared: &SharedArgs, command: &WalletCommand) -> Result<
             let words = open(shared)?.words();
             output::result(shared.json, &json!({ "words": *words }), &words)
         }
-        WalletCommand::Balance(node) => balance(shared, node).await,
-        WalletCommand::Send {
-            node,
-            to,
-            amount,
-            wait,
-        } => send(shared, node, to, *amount, *wait).await,
-        WalletCommand::History { node, csv } => history(shared, node, *csv).await,
+        WalletCommand::Balance => balance(shared, node).await,
+        WalletCommand::Send { to, amount, wait } => send(shared, node, to, *amount, *wait).await,
+        WalletCommand::History { csv } => history(shared, node, *csv).await,
         WalletCommand::Discard { tx } => discard(shared, tx),
         WalletCommand::Backup { out } => {
             open(shared)?.backup(out)?;
@@ -84,8 +85,20 @@ pub(crate) async fn run(shared: &SharedArgs, command: &WalletCommand) -> Result<
 
 async fn create(shared: &SharedArgs, node: &NodeAccess) -> Result<()> {
     // A new wallet needs no history: it begins at the node's tip, or at genesis without a node.
-    let tip = access::client(shared, node)?.chain_get_tip().await;
-    let birthday = Height::new(tip.map(|tip| tip.height).unwrap_or_default());
+    let node = access::client(shared, node)?;
+    let birthday = match node.chain_get_tip().await {
+        Ok(tip) => {
+            check_network(shared, node.as_ref()).await?;
+            Height::new(tip.height)
+        }
+        Err(failure) => {
+            output::warn(&format!(
+                "no node was asked ({}): the wallet begins at height 0",
+                failure.detail
+            ));
+            Height::new(0)
+        }
+    };
     let words = Words::generate(&mut rng());
     let beginning = Beginning::NewAccount;
     make(
@@ -96,6 +109,21 @@ async fn create(shared: &SharedArgs, node: &NodeAccess) -> Result<()> {
             beginning,
         },
     )
+}
+
+/// Refuses a node of another network: a wallet for the wrong one is easily made and hardly noticed.
+async fn check_network(shared: &SharedArgs, node: &dyn NodeApi) -> Result<()> {
+    let expected = Params::of(shared.network).chain_id();
+    let status = node.node_get_info().await?;
+    if status.chain_id.0 == expected {
+        return Ok(());
+    }
+    let detail = format!(
+        "the node is on network {}, not on {}; add --network",
+        status.network.as_str(),
+        shared.network.name()
+    );
+    Err(Failure::error(Exit::Usage, "other_network", detail))
 }
 
 fn restore(shared: &SharedArgs, words: &std::path::Path, birthday: Height) -> Result<()> {
@@ -236,23 +264,15 @@ async fn history(shared: &SharedArgs, access: &NodeAccess, csv: bool) -> Result<
     session.sync(node.as_ref(), now(), &mut rng()).await?;
     let ledger = session.ledger();
     let rows = ledger.history(HISTORY_ROWS_MAX);
+    if shared.json {
+        let values: Vec<_> = rows
+            .iter()
+            .map(|row| row_json(row, shared.network))
+            .collect();
+        return output::result(true, &json!(values), "");
+    }
     let lines: Vec<String> = rows.iter().map(|row| row.csv_line(ledger)).collect();
     let header = wallet::HistoryRow::CSV_HEADER.trim_end();
-    if shared.json {
-        let names: Vec<&str> = header.split(',').collect();
-        let objects: Vec<_> = lines
-            .iter()
-            .map(|line| {
-                let fields = line.trim_end().split(',');
-                names
-                    .iter()
-                    .copied()
-                    .zip(fields)
-                    .collect::<std::collections::BTreeMap<_, _>>()
-            })
-            .collect();
-        return output::result(true, &json!(objects), "");
-    }
     let separator = if csv { "," } else { "\t" };
     let table = std::iter::once(header)
         .chain(lines.iter().map(|line| line.trim_end()))
@@ -261,6 +281,35 @@ async fn history(shared: &SharedArgs, access: &NodeAccess, csv: bool) -> Result<
         .join("\n");
     println!("{table}");
     Ok(())
+}
+
+/// One row; amounts in base units.
+fn row_json(row: &HistoryRow, network: Network) -> serde_json::Value {
+    let address = |account: AccountId| Address::new(network, account).to_string();
+    let base = |amount: Amount| amount.base_units().to_string();
+    let mut value = json!({
+        "kind": row.kind.name(),
+        "state": row.place.name(),
+        "account": address(row.account),
+        "credit": base(row.credit),
+        "debit": base(row.debit),
+        "fee": base(row.fee),
+        "tip": base(row.tip),
+    });
+    if let RowPlace::Block { height, id, time } = row.place {
+        value["height"] = json!(height.get());
+        value["block"] = json!(id.to_string());
+        value["time_ms"] = json!(time.get());
+    }
+    if let Some(counterparty) = row.counterparty {
+        value["counterparty"] = json!(address(counterparty));
+    }
+    match row.order {
+        Some(OrderId::Transaction(tx)) => value["order"] = json!(tx.to_string()),
+        Some(OrderId::Payment(core)) => value["order"] = json!(core.to_string()),
+        None => {}
+    }
+    value
 }
 
 fn sign(shared: &SharedArgs) -> Result<()> {

@@ -25,6 +25,7 @@ use crate::ids::{ConversationId, Generation, MessageRef, Slot, WriterChainId};
 use crate::inbox::{InboxContent, SignedBy};
 use crate::invite::InviteLink;
 use crate::keys::{ConversationRoot, conversation_id};
+use crate::layout::Writer;
 use crate::lookahead::Watch;
 use crate::plaintext::Attention;
 use crate::secret::Secret32;
@@ -51,6 +52,10 @@ impl Messenger {
         if self.is_quiet() {
             return Err(JoinError::Restored);
         }
+        if name.is_empty() {
+            return Err(JoinError::EmptyName);
+        }
+        Writer::new().str8(name)?;
         if self
             .conversations
             .contains_key(&conversation_id(&root.admin()))

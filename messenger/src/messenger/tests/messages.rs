@@ -259,7 +259,7 @@ fn a_full_outbox_takes_no_more() {
         let root = person.root(index);
         let (id, _) = person
             .messenger
-            .create_conversation(index, &root, "", &mut person.rng)
+            .create_conversation(index, &root, "more", &mut person.rng)
             .expect("room for a conversation");
         let mut sent = 0;
         let refused = loop {
