@@ -278,7 +278,7 @@ fn after_a_reorg_the_content_of_lost_blocks_waits_again() {
     chain.mine(
         bob().account(),
         std::slice::from_ref(&tx),
-        &[made.envelope.clone()],
+        std::slice::from_ref(&made.envelope),
     );
     let later = transfer(&chain, 1, 0);
     add(&mut mempool, &chain, transaction(&chain, &later)).expect("taken");

@@ -18,13 +18,16 @@ use tokio::sync::{mpsc, watch};
 
 use crate::nodes::{Peer, eventually};
 
+/// Messages that wait to be said: more than any test has.
+const WORDS_MAX: usize = 1024;
+
 /// A message and its topic.
 type Words = (Topic, Vec<u8>);
 
 pub(crate) struct Rogue {
     handle: Handle,
     door: Address,
-    words: mpsc::UnboundedSender<Words>,
+    words: mpsc::Sender<Words>,
     is_connected: watch::Receiver<bool>,
 }
 
@@ -35,7 +38,7 @@ impl Rogue {
         let key = NodeKey::from_bytes([number; 32]);
         let config = Config::new(victim.params.chain_id(), key);
         let (handle, events) = network::start(config).await.expect("it starts");
-        let (words, to_say) = mpsc::unbounded_channel();
+        let (words, to_say) = mpsc::channel(WORDS_MAX);
         let (connected, is_connected) = watch::channel(false);
         tokio::spawn(speak(handle.clone(), events, to_say, connected));
         let rogue = Self {
@@ -57,7 +60,7 @@ impl Rogue {
     }
 
     pub(crate) fn say(&self, topic: Topic, bytes: Vec<u8>) {
-        self.words.send((topic, bytes)).expect("it speaks");
+        self.words.try_send((topic, bytes)).expect("it speaks");
     }
 
     pub(crate) fn dial(&self) {
@@ -75,7 +78,7 @@ impl Rogue {
 async fn speak(
     handle: Handle,
     mut events: Events,
-    mut to_say: mpsc::UnboundedReceiver<Words>,
+    mut to_say: mpsc::Receiver<Words>,
     connected: watch::Sender<bool>,
 ) {
     let mut said = BTreeMap::new();
