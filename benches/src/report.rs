@@ -32,6 +32,8 @@ pub enum Limit {
     AtLeast(f64),
     /// This or less.
     AtMost(f64),
+    /// Whatever it is: there is no goal for it, it explains another figure.
+    None,
 }
 
 impl Limit {
@@ -39,6 +41,7 @@ impl Limit {
         match self {
             Self::AtLeast(least) => figure >= least,
             Self::AtMost(most) => figure <= most,
+            Self::None => true,
         }
     }
 }
@@ -78,6 +81,8 @@ pub enum Verdict {
     Reached,
     /// It does not.
     FallsShort,
+    /// There is no limit.
+    NoGoal,
     /// The reference varied by this share: no judgement.
     NotJudged(f64),
 }
@@ -87,6 +92,7 @@ impl fmt::Display for Verdict {
         match self {
             Self::Reached => f.write_str("reached"),
             Self::FallsShort => f.write_str("**falls short**"),
+            Self::NoGoal => f.write_str("-"),
             Self::NotJudged(spread) => {
                 write!(
                     f,
@@ -159,7 +165,9 @@ impl Finding {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let spread = self.reference.as_ref().map_or(0.0, Series::spread);
-        if spread > SPREAD_MAX {
+        if self.limit == Limit::None {
+            Verdict::NoGoal
+        } else if spread > SPREAD_MAX {
             Verdict::NotJudged(spread)
         } else if self.limit.holds(self.figure()) {
             Verdict::Reached
@@ -181,6 +189,7 @@ impl Finding {
             "limit": match self.limit {
                 Limit::AtLeast(least) => json!({ "at_least": least }),
                 Limit::AtMost(most) => json!({ "at_most": most }),
+                Limit::None => Value::Null,
             },
             "verdict": self.verdict().to_string().replace('*', ""),
         })
@@ -208,6 +217,7 @@ impl Finding {
         let limit = match self.limit {
             Limit::AtLeast(least) => format!("at least {}", rounded(least)),
             Limit::AtMost(most) => format!("at most {}", rounded(most)),
+            Limit::None => "-".to_owned(),
         };
         let (ours, verdict) = (rounded(ours.median()), self.verdict());
         format!("| {row} | {what} | {ours} {unit} | {reference} | {figure} | {limit} | {verdict} |")

@@ -77,14 +77,15 @@ pub fn median(figures: &[f64]) -> f64 {
 }
 
 /// Measures all alternatives in `rounds` rounds, after one that warms up and does not count.
-pub fn interleave(rounds: usize, alternatives: &mut [Alternative<'_>]) -> Vec<Series> {
-    let mut series: Vec<Series> = alternatives
-        .iter()
-        .map(|(name, _)| Series {
-            name: (*name).to_owned(),
-            figures: Vec::new(),
-        })
-        .collect();
+pub fn interleave<const N: usize>(
+    rounds: usize,
+    mut alternatives: [Alternative<'_>; N],
+) -> [Series; N] {
+    let alternatives = &mut alternatives;
+    let mut series = alternatives.each_ref().map(|(name, _)| Series {
+        name: (*name).to_owned(),
+        figures: Vec::new(),
+    });
     let _ = round(0, alternatives);
     let mut disturbed = 0;
     for number in 0..rounds {
@@ -109,11 +110,10 @@ pub fn interleave(rounds: usize, alternatives: &mut [Alternative<'_>]) -> Vec<Se
     series
 }
 
-fn round(number: usize, alternatives: &mut [Alternative<'_>]) -> Vec<f64> {
-    let count = alternatives.len();
-    let mut figures = vec![0.0; count];
-    for step in 0..count {
-        let which = (number + step) % count;
+fn round<const N: usize>(number: usize, alternatives: &mut [Alternative<'_>; N]) -> [f64; N] {
+    let mut figures = [0.0; N];
+    for step in 0..N {
+        let which = (number + step) % N;
         figures[which] = alternatives[which].1();
     }
     figures
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn every_alternative_is_measured_once_a_round_and_once_to_warm_up() {
         let (mut first, mut second) = (0.0, 100.0);
-        let mut alternatives: [Alternative; 2] = [
+        let alternatives: [Alternative; 2] = [
             (
                 "first",
                 Box::new(|| {
@@ -166,7 +166,7 @@ mod tests {
                 }),
             ),
         ];
-        let found = interleave(3, &mut alternatives);
+        let found = interleave(3, alternatives);
         assert_eq!(found[0].figures.len(), 3);
         let steps = |series: &Series| series.figures.windows(2).all(|pair| pair[1] > pair[0]);
         assert!(found.iter().all(steps));

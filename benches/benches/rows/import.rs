@@ -31,9 +31,9 @@ pub(crate) fn measure(history: &History, rounds: usize) -> Vec<Finding> {
             copy.store().close().expect("room on the disk");
         })
     };
-    let imported = interleave(
+    let [import, check] = interleave(
         rounds,
-        &mut [
+        [
             ("import", Box::new(import)),
             ("check of the same bodies", Box::new(check)),
         ],
@@ -45,9 +45,9 @@ pub(crate) fn measure(history: &History, rounds: usize) -> Vec<Finding> {
         .map(|block| codec::encoded_len(&block.body))
         .sum();
     let mebibytes = bytes as f64 / f64::from(1 << 20);
-    let written = interleave(
+    let [bodies, bare] = interleave(
         rounds,
-        &mut [
+        [
             (
                 "bodies",
                 Box::new(|| {
@@ -72,25 +72,19 @@ pub(crate) fn measure(history: &History, rounds: usize) -> Vec<Finding> {
         ],
     );
     let what = format!("import of {messages} messages: header, body, state, disk, flushed");
-    let [import, check] = &imported[..] else {
-        unreachable!("two alternatives give two series");
-    };
-    let [bodies, bare] = &written[..] else {
-        unreachable!("two alternatives give two series");
-    };
     vec![
         Finding::ratio(
             "5",
             what,
             "messages/s",
-            [import, check],
+            [&import, &check],
             Limit::AtLeast(0.75),
         ),
         Finding::ratio(
             "5",
             "headers and bodies into the store, sealed, flushed",
             "MiB/s",
-            [bodies, bare],
+            [&bodies, &bare],
             Limit::AtLeast(0.70),
         ),
     ]

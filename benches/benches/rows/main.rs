@@ -21,6 +21,7 @@ mod import;
 mod miner;
 mod restart;
 mod scan;
+mod seal;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

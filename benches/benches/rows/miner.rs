@@ -23,9 +23,9 @@ const SWITCHES: usize = 100;
 /// Measures the search.
 pub(crate) fn measure(rounds: usize) -> Vec<Finding> {
     let threads = machine::cores();
-    let series = interleave(
+    let [one, all, bare, bare_all] = interleave(
         rounds,
-        &mut [
+        [
             ("one thread", Box::new(|| search_rate(1))),
             ("all threads", Box::new(|| search_rate(threads))),
             ("bare compiled puzzle", Box::new(|| bare_rate(1))),
@@ -35,25 +35,28 @@ pub(crate) fn measure(rounds: usize) -> Vec<Finding> {
             ),
         ],
     );
-    let [one, all, bare, bare_all] = &series[..] else {
-        unreachable!("four alternatives give four series");
-    };
     let unit = "solutions/s";
     let scaling = format!("search with {threads} threads against one");
     let free_cores = format!("the bare puzzle with {threads} threads against one");
     let nearly_all = Limit::AtLeast(0.98);
     let of_cores = Limit::AtLeast(0.95 * threads as f64);
     let mut findings = vec![
-        Finding::ratio("9", "search with one thread", unit, [one, bare], nearly_all),
+        Finding::ratio(
+            "9",
+            "search with one thread",
+            unit,
+            [&one, &bare],
+            nearly_all,
+        ),
         Finding::ratio(
             "9",
             "search with all threads",
             unit,
-            [all, bare_all],
+            [&all, &bare_all],
             nearly_all,
         ),
-        Finding::ratio("9", scaling, unit, [all, one], of_cores),
-        Finding::ratio("9", free_cores, unit, [bare_all, bare], of_cores),
+        Finding::ratio("9", scaling, unit, [&all, &one], of_cores),
+        Finding::ratio("9", free_cores, unit, [&bare_all, &bare], of_cores),
     ];
     findings.extend(switching());
     findings
