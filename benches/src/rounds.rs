@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! * Every round measures each alternative once; who comes first changes from round to round.
-//! * A round in which others used the cores is measured again, a limited number of times.
+//! * A round begins when others leave the cores alone, and is measured again if they did not stay
+//!   away; both within limits.
 //! * A ratio is taken within a round and the median over rounds: a machine that slows down between
 //!   rounds slows both sides.
 //!
@@ -12,7 +13,7 @@
 //! # Not here
 //! What must be reached: [`crate::report`].
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::machine::Ticks;
 
@@ -20,6 +21,10 @@ use crate::machine::Ticks;
 const OTHERS_SHARE_MAX: f64 = 0.05;
 /// Rounds measured for each one that is asked for, at most.
 const TRIES_PER_ROUND: usize = 4;
+/// How long a calm moment is waited for before a round.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it must have been calm.
+const CALM: Duration = Duration::from_millis(500);
 
 /// One alternative: a name, and a measurement of it that answers with its figure.
 pub type Alternative<'a> = (&'a str, Box<dyn FnMut() -> f64 + 'a>);
@@ -90,6 +95,7 @@ pub fn interleave<const N: usize>(
     let mut disturbed = 0;
     for number in 0..rounds {
         let figures = loop {
+            wait_for_calm();
             let before = Ticks::now();
             let figures = round(number, alternatives);
             let others = before.zip(Ticks::now());
@@ -108,6 +114,18 @@ pub fn interleave<const N: usize>(
         }
     }
     series
+}
+
+/// Waits until others hardly used the cores for a moment, where the system tells.
+fn wait_for_calm() {
+    let begin = Instant::now();
+    while let Some(before) = Ticks::now() {
+        std::thread::sleep(CALM);
+        let others = Ticks::now().map_or(0.0, |now| now.others_share_since(before));
+        if others <= OTHERS_SHARE_MAX || begin.elapsed() >= PATIENCE {
+            return;
+        }
+    }
 }
 
 fn round<const N: usize>(number: usize, alternatives: &mut [Alternative<'_>; N]) -> [f64; N] {
