@@ -13,6 +13,7 @@
 //! # Not here
 //! What must be reached: [`crate::report`].
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::machine::Ticks;
@@ -21,8 +22,8 @@ use crate::machine::Ticks;
 const OTHERS_SHARE_MAX: f64 = 0.05;
 /// Rounds measured for each one that is asked for, at most.
 const TRIES_PER_ROUND: usize = 4;
-/// How long a calm moment is waited for before a round.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long calm moments are waited for in all measurements of a run together.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How long it must have been calm.
 const CALM: Duration = Duration::from_millis(500);
 
@@ -100,7 +101,8 @@ pub fn interleave<const N: usize>(
             let figures = round(number, alternatives);
             let others = before.zip(Ticks::now());
             let others = others.map_or(0.0, |(before, now)| now.others_share_since(before));
-            if others <= OTHERS_SHARE_MAX || disturbed >= rounds * (TRIES_PER_ROUND - 1) {
+            let is_last = disturbed >= rounds * (TRIES_PER_ROUND - 1) || !is_patient();
+            if others <= OTHERS_SHARE_MAX || is_last {
                 break figures;
             }
             disturbed += 1;
@@ -116,16 +118,23 @@ pub fn interleave<const N: usize>(
     series
 }
 
+/// Moments that were waited for in vain.
+static RESTLESS: AtomicU32 = AtomicU32::new(0);
+
 /// Waits until others hardly used the cores for a moment, where the system tells.
 fn wait_for_calm() {
-    let begin = Instant::now();
-    while let Some(before) = Ticks::now() {
+    while let Some(before) = Ticks::now().filter(|_| is_patient()) {
         std::thread::sleep(CALM);
         let others = Ticks::now().map_or(0.0, |now| now.others_share_since(before));
-        if others <= OTHERS_SHARE_MAX || begin.elapsed() >= PATIENCE {
+        if others <= OTHERS_SHARE_MAX {
             return;
         }
+        RESTLESS.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+fn is_patient() -> bool {
+    CALM * RESTLESS.load(Ordering::Relaxed) < PATIENCE
 }
 
 fn round<const N: usize>(number: usize, alternatives: &mut [Alternative<'_>; N]) -> [f64; N] {
