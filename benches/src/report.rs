@@ -1,7 +1,8 @@
 //! What came out, what had to come out, and the verdict; as JSON and as a table.
 //!
 //! # Invariants
-//! * A comparison is judged only if its reference was steady ([`SPREAD_MAX`]).
+//! * A comparison is judged only if its reference was steady ([`SPREAD_MAX`]) and others left the
+//!   cores alone ([`OTHERS_SHARE_MAX`]): who gets one of two cores all the time is steady, too.
 //! * The document is changed between its two markers and nowhere else.
 //!
 //! # Spec
@@ -17,7 +18,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::rounds::Series;
+use crate::rounds::{OTHERS_SHARE_MAX, Series};
 
 /// A reference that varies by more than this says nothing about us.
 pub const SPREAD_MAX: f64 = 0.15;
@@ -85,6 +86,8 @@ pub enum Verdict {
     NoGoal,
     /// The reference varied by this share: no judgement.
     NotJudged(f64),
+    /// Others used this share of the cores: no judgement.
+    Disturbed(f64),
 }
 
 impl fmt::Display for Verdict {
@@ -93,6 +96,10 @@ impl fmt::Display for Verdict {
             Self::Reached => f.write_str("reached"),
             Self::FallsShort => f.write_str("**falls short**"),
             Self::NoGoal => f.write_str("-"),
+            Self::Disturbed(share) => {
+                let percent = share * 100.0;
+                write!(f, "not judged: others used {percent:.0} % of the cores")
+            }
             Self::NotJudged(spread) => {
                 write!(
                     f,
@@ -167,6 +174,8 @@ impl Finding {
         let spread = self.reference.as_ref().map_or(0.0, Series::spread);
         if self.limit == Limit::None {
             Verdict::NoGoal
+        } else if self.ours.others > OTHERS_SHARE_MAX {
+            Verdict::Disturbed(self.ours.others)
         } else if spread > SPREAD_MAX {
             Verdict::NotJudged(spread)
         } else if self.limit.holds(self.figure()) {
@@ -180,7 +189,7 @@ impl Finding {
         let series = |series: &Series| {
             json!({
                 "name": series.name, "median": series.median(),
-                "spread": series.spread(), "rounds": series.figures,
+                "spread": series.spread(), "rounds": series.figures, "others": series.others,
             })
         };
         json!({
@@ -318,10 +327,7 @@ mod tests {
     use super::*;
 
     fn series(name: &str, figures: &[f64]) -> Series {
-        Series {
-            name: name.into(),
-            figures: figures.to_vec(),
-        }
+        Series::of(name, figures.to_vec())
     }
 
     fn finding(reference: &[f64]) -> Finding {
@@ -338,6 +344,9 @@ mod tests {
         );
         let restless = finding(&[80.0, 100.0, 100.0]).verdict();
         assert_eq!(restless, Verdict::NotJudged(0.2));
+        let mut disturbed = finding(&[90.0; 3]);
+        disturbed.ours.others = 0.5;
+        assert_eq!(disturbed.verdict(), Verdict::Disturbed(0.5));
     }
 
     #[test]

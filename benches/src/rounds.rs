@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::machine::Ticks;
 
 /// Share of the cores that others may use in a round that counts.
-const OTHERS_SHARE_MAX: f64 = 0.05;
+pub const OTHERS_SHARE_MAX: f64 = 0.05;
 /// Rounds measured for each one that is asked for, at most.
 const TRIES_PER_ROUND: usize = 4;
 /// How long calm moments are waited for in all measurements of a run together.
@@ -37,9 +37,21 @@ pub struct Series {
     pub name: String,
     /// The figures, in the order of the rounds.
     pub figures: Vec<f64>,
+    /// Largest share of the cores that others used in one of the rounds.
+    pub others: f64,
 }
 
 impl Series {
+    /// Figures that no round was measured for: bytes, or what a process was asked for.
+    #[must_use]
+    pub fn of(name: &str, figures: Vec<f64>) -> Self {
+        Self {
+            name: name.to_owned(),
+            figures,
+            others: 0.0,
+        }
+    }
+
     /// The figure in the middle.
     #[must_use]
     pub fn median(&self) -> f64 {
@@ -88,14 +100,13 @@ pub fn interleave<const N: usize>(
     mut alternatives: [Alternative<'_>; N],
 ) -> [Series; N] {
     let alternatives = &mut alternatives;
-    let mut series = alternatives.each_ref().map(|(name, _)| Series {
-        name: (*name).to_owned(),
-        figures: Vec::new(),
-    });
+    let mut series = alternatives
+        .each_ref()
+        .map(|(name, _)| Series::of(name, Vec::new()));
     let _ = round(0, alternatives);
     let mut disturbed = 0;
     for number in 0..rounds {
-        let figures = loop {
+        let (figures, others) = loop {
             wait_for_calm();
             let before = Ticks::now();
             let figures = round(number, alternatives);
@@ -103,7 +114,7 @@ pub fn interleave<const N: usize>(
             let others = others.map_or(0.0, |(before, now)| now.others_share_since(before));
             let is_last = disturbed >= rounds * (TRIES_PER_ROUND - 1) || !is_patient();
             if others <= OTHERS_SHARE_MAX || is_last {
-                break figures;
+                break (figures, others);
             }
             disturbed += 1;
             eprintln!(
@@ -113,6 +124,7 @@ pub fn interleave<const N: usize>(
         };
         for (series, figure) in series.iter_mut().zip(figures) {
             series.figures.push(figure);
+            series.others = series.others.max(others);
         }
     }
     series
@@ -158,10 +170,7 @@ mod tests {
     use super::*;
 
     fn series(figures: &[f64]) -> Series {
-        Series {
-            name: "any".into(),
-            figures: figures.to_vec(),
-        }
+        Series::of("any", figures.to_vec())
     }
 
     #[test]

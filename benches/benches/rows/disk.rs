@@ -47,10 +47,7 @@ pub(crate) fn measure(messages: u64) -> Vec<Finding> {
 }
 
 fn finding(what: String, unit: &'static str, figure: f64, most: f64) -> Finding {
-    let series = Series {
-        name: "disk".to_owned(),
-        figures: vec![figure],
-    };
+    let series = Series::of("disk", vec![figure]);
     Finding::absolute("6", what, unit, series, Limit::AtMost(most))
 }
 

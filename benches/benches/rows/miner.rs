@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use benches::machine;
+use benches::machine::{self, Ticks};
 use benches::report::{Finding, Limit};
 use benches::rounds::{Series, interleave, median};
 use chain::Header;
@@ -147,6 +147,7 @@ fn switching() -> Vec<Finding> {
         .collect();
     let (search, solutions) = start(1);
     let mut waits_ms = Vec::new();
+    let before = Ticks::now();
     for (turn, (job, own)) in easy.into_iter().enumerate() {
         search.set_job(Some(hopeless(1)));
         // At another place of the old nonce each time.
@@ -161,9 +162,10 @@ fn switching() -> Vec<Finding> {
     }
     waits_ms.sort_by(f64::total_cmp);
     let worst = waits_ms[waits_ms.len() - 1 - waits_ms.len() / 100];
+    let others = before.zip(Ticks::now());
     let one = |figure: f64| Series {
-        name: "wait".to_owned(),
-        figures: vec![figure],
+        others: others.map_or(0.0, |(before, now)| now.others_share_since(before)),
+        ..Series::of("wait", vec![figure])
     };
     let limit = Limit::AtMost(20.0);
     let middle = one(median(&waits_ms));

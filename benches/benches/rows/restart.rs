@@ -36,10 +36,8 @@ pub(crate) fn measure(root: &Path, rounds: usize) -> Result<Vec<Finding>, String
     .into_iter()
     .map(|(key, what)| {
         let seconds = found[key].as_array().ok_or(format!("{key} is missing"))?;
-        let series = Series {
-            name: "restart".to_owned(),
-            figures: seconds.iter().filter_map(Value::as_f64).collect(),
-        };
+        let seconds = seconds.iter().filter_map(Value::as_f64).collect();
+        let series = Series::of("restart", seconds);
         if series.figures.is_empty() {
             return Err(format!("{key} is empty"));
         }
