@@ -11,7 +11,7 @@ help:
 	@echo "make test    everything that must be green: formatting, lints, all tests, real processes"
 	@echo "make demo    a private network of three nodes on which two people talk"
 	@echo "make lint    formatting and lints only"
-	@echo "make bench   the measurements"
+	@echo "make bench   the measurements; writes the table of docs/performance.md (MESSAGES=1000000: the long run)"
 
 prepare:
 	@packaging/prepare
@@ -29,5 +29,11 @@ test: prepare
 demo: build
 	@python3 tests/demo.py
 
-bench: prepare
-	$(CARGO) bench --locked --profile release -p chainchat-benches
+# Of the rows measurement; `make bench MESSAGES=1000000` is the long run.
+MESSAGES := 100000
+FUNCTIONS := codec proof_of_work admission block_check apply import history_scan
+MEASURE := $(CARGO) bench --profile release --locked --workspace
+
+bench: build
+	$(MEASURE) $(FUNCTIONS:%=--bench %)
+	$(MEASURE) --bench rows -- --messages $(MESSAGES) --write
