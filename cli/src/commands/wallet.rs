@@ -201,8 +201,10 @@ pub(crate) async fn ordered(
         Submitted::Delivered(_) => "delivered",
         Submitted::Queued(_) => "queued",
     };
-    if wait.state == Some(WaitState::InBlock) {
-        wait_for_block(session, node, id, wait.seconds).await?;
+    if wait.state == Some(WaitState::InBlock) && state == "delivered" {
+        wait_for_block(session, node, id, wait.seconds)
+            .await
+            .map_err(|error| error.context(format!("{id} was ordered; do not order it again")))?;
         state = "in_block";
     }
     if state == "queued" {
