@@ -5,27 +5,34 @@
 //!   the tip; what time may heal (a nonce ahead, a stamp too young, an epoch about to begin) waits.
 //! * Bounded in bytes ([`BYTES_MAX`]) and per paying account ([`ORDERS_PER_ACCOUNT_MAX`]); when
 //!   full, the least valuable item goes first, and a newcomer that is worth less is refused.
+//! * An order that waits for one that is not here is worth nothing meanwhile, is covered by the
+//!   confirmed balance of its payer, and is forgotten after a while ([`gaps`]).
 //! * Of two items that exclude each other (same one-time key, same account and nonce) the first
 //!   stays.
 //!
 //! # Spec
-//! docs/spec/06-wire.md §6
+//! docs/spec/06-wire.md §9
 //!
 //! # Not here
 //! Relaying (`node::protocol`), durable copies (`store::pending`), the rules (`consensus`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain::{AccountId, Body, Hash32, Height, MessageId, PublicKey, TxId};
+use chain::{AccountId, Amount, Body, Hash32, Height, MessageId, PublicKey, TxId};
 use consensus::block::VerifiedSet;
-use consensus::envelope::{Admission, CheckedEnvelope};
+use consensus::envelope::CheckedEnvelope;
 use consensus::error::ApplyError;
+use consensus::state::value;
 use consensus::transaction::CheckedTransaction;
 use consensus::transition::Draft;
 use consensus::{Rule, StateView, ViewError};
 use genesis::Params;
 
-use crate::wire::transaction_name;
+mod gaps;
+mod item;
+
+pub use gaps::{GAP_BLOCKS_MAX, GAPPED_BYTES_MAX};
+pub use item::Item;
 
 /// Bytes of encoded items: about a minute of full blocks.
 pub const BYTES_MAX: usize = 32 << 20;
@@ -33,76 +40,6 @@ pub const BYTES_MAX: usize = 32 << 20;
 pub const ORDERS_PER_ACCOUNT_MAX: usize = 64;
 /// An envelope of the next rate epoch is taken when at most this many blocks of the current remain.
 pub const NEXT_EPOCH_BLOCKS: u64 = 8;
-
-/// One waiting item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item {
-    /// A transaction.
-    Transaction(CheckedTransaction),
-    /// An envelope.
-    Envelope(CheckedEnvelope),
-}
-
-impl Item {
-    /// Names the exact bytes: what inventories and short ids are made of.
-    #[must_use]
-    pub fn name(&self) -> Hash32 {
-        match self {
-            Self::Transaction(tx) => transaction_name(tx.transaction()),
-            Self::Envelope(envelope) => Hash32::from_bytes(*envelope.wire_id().as_bytes()),
-        }
-    }
-
-    /// Encoded bytes.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Transaction(tx) => tx.bytes(),
-            Self::Envelope(envelope) => envelope.bytes().as_slice().len(),
-        }
-    }
-
-    fn verified_id(&self) -> &Hash32 {
-        match self {
-            Self::Transaction(tx) => tx.verified_id(),
-            Self::Envelope(envelope) => envelope.verified_id(),
-        }
-    }
-
-    /// The account and nonce that it uses up.
-    fn order(&self) -> Option<(AccountId, u64)> {
-        match self {
-            Self::Transaction(tx) => Some((*tx.sender(), tx.transaction().prefix().nonce)),
-            Self::Envelope(envelope) => match envelope.admission() {
-                Admission::Clear(payment) => Some((AccountId::from(&payment.payer), payment.nonce)),
-                Admission::Free | Admission::Stamp(_) => None,
-            },
-        }
-    }
-
-    /// What a miner prefers: paid before free, then tips per byte.
-    fn value(&self) -> u64 {
-        match self {
-            Self::Transaction(tx) if tx.stamp().is_some() => 0,
-            Self::Transaction(tx) => {
-                let tip = tx.transaction().prefix().tip.base_units();
-                let per_kib = u128::from(tip) * 1024 / (tx.bytes().max(1) as u128);
-                u64::try_from(per_kib).unwrap_or(u64::MAX).saturating_add(1)
-            }
-            Self::Envelope(envelope) => match envelope.admission() {
-                Admission::Clear(_) => 1,
-                Admission::Free | Admission::Stamp(_) => 0,
-            },
-        }
-    }
-
-    fn offer<V: StateView>(&self, draft: &mut Draft<'_, V>) -> Result<(), ApplyError> {
-        match self {
-            Self::Transaction(tx) => draft.try_transaction(tx),
-            Self::Envelope(envelope) => draft.try_envelope(envelope),
-        }
-    }
-}
 
 /// Why an item is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -120,6 +57,15 @@ pub enum Refusal {
     /// The account has too many orders waiting.
     #[error("the account has {ORDERS_PER_ACCOUNT_MAX} orders waiting")]
     TooManyOrders,
+    /// It waits for others, and the balance does not cover all that waits.
+    #[error("balance {balance} does not cover what waits")]
+    Uncovered {
+        /// Confirmed coins of the payer.
+        balance: Amount,
+    },
+    /// Too much waits for orders that are not here.
+    #[error("too many orders wait for earlier ones")]
+    TooManyGaps,
     /// Everything else here is worth more.
     #[error("the mempool is full")]
     Full,
@@ -141,6 +87,8 @@ impl From<ApplyError> for Refusal {
 struct Entry {
     item: Item,
     arrival: u64,
+    /// Nothing while an earlier order of its account is not here.
+    value: u64,
 }
 
 /// The mempool.
@@ -151,6 +99,11 @@ pub struct Mempool {
     by_value: BTreeSet<(u64, std::cmp::Reverse<u64>, Hash32)>,
     by_arrival: BTreeMap<u64, Hash32>,
     by_order: BTreeMap<(AccountId, u64), Hash32>,
+    // Nonce at the tip of every account that has an order here.
+    confirmed: BTreeMap<AccountId, u64>,
+    // Orders behind a gap, with the tip at which the gap was noticed.
+    gapped: BTreeMap<Hash32, Option<Height>>,
+    gapped_bytes: usize,
     by_one_time_key: BTreeMap<PublicKey, Hash32>,
     by_message: BTreeMap<MessageId, Hash32>,
     by_transaction: BTreeMap<TxId, Hash32>,
@@ -182,7 +135,18 @@ impl Mempool {
         }
         self.check_exclusions(&item)?;
         self.check_context(&item, view, params)?;
-        self.make_room(&item)?;
+        let mut item_value = item.value();
+        let mut payer = None;
+        if let Some((account, nonce)) = item.order() {
+            let confirmed = value::account(view, &account)?.nonce;
+            payer = Some((account, confirmed));
+            if self.is_behind_a_gap(account, nonce, confirmed) {
+                self.check_gap_room(&item)?;
+                item_value = 0;
+            }
+        }
+        self.make_room(&item, item_value)?;
+        self.confirmed.extend(payer);
         self.insert(name, item);
         Ok(name)
     }
@@ -191,7 +155,11 @@ impl Mempool {
     pub fn readmit(&mut self, item: Item) {
         let name = item.name();
         let is_free = !self.entries.contains_key(&name) && self.check_exclusions(&item).is_ok();
-        if is_free && self.make_room(&item).is_ok() {
+        if is_free && self.make_room(&item, item.value()).is_ok() {
+            if let Some((account, nonce)) = item.order() {
+                let confirmed = self.confirmed.entry(account).or_insert(nonce);
+                *confirmed = nonce.min(*confirmed);
+            }
             self.insert(name, item);
         }
     }
@@ -363,7 +331,14 @@ impl Mempool {
                 }
             }
         }
-        unless_it_waits(item.offer(&mut draft), params)
+        let judged = item.offer(&mut draft);
+        let is_valid_now = judged.is_ok();
+        unless_it_waits(judged, params)?;
+        if !is_valid_now {
+            // The draft has not asked for the coins.
+            self.check_cover(item, view, params)?;
+        }
+        Ok(())
     }
 
     fn orders_of(&self, account: AccountId) -> impl Iterator<Item = &Hash32> {
@@ -372,7 +347,7 @@ impl Mempool {
             .map(|(_, name)| name)
     }
 
-    fn make_room(&mut self, item: &Item) -> Result<(), Refusal> {
+    fn make_room(&mut self, item: &Item, item_value: u64) -> Result<(), Refusal> {
         let needed = item.bytes();
         let mut freed = 0;
         let mut victims = Vec::new();
@@ -381,7 +356,7 @@ impl Mempool {
                 break;
             }
             // Among equals the one that waits longer stays.
-            if *value >= item.value() {
+            if *value >= item_value {
                 return Err(Refusal::Full);
             }
             freed += self.get(name).map_or(0, Item::bytes);
@@ -397,7 +372,7 @@ impl Mempool {
         let mut names: Vec<_> = self
             .entries
             .iter()
-            .map(|(name, entry)| (std::cmp::Reverse(entry.item.value()), entry.arrival, *name))
+            .map(|(name, entry)| (std::cmp::Reverse(entry.value), entry.arrival, *name))
             .collect();
         names.sort_unstable();
         names.into_iter().map(|(_, _, name)| name).collect()
@@ -407,11 +382,12 @@ impl Mempool {
         let arrival = self.arrivals;
         self.arrivals += 1;
         self.bytes += item.bytes();
+        let (value, order) = (item.value(), item.order());
         self.by_value
-            .insert((item.value(), std::cmp::Reverse(arrival), name));
+            .insert((value, std::cmp::Reverse(arrival), name));
         self.by_arrival.insert(arrival, name);
         self.verified.insert(*item.verified_id());
-        if let Some(order) = item.order() {
+        if let Some(order) = order {
             self.by_order.insert(order, name);
         }
         match &item {
@@ -423,18 +399,34 @@ impl Mempool {
                 self.by_message.insert(*envelope.message_id(), name);
             }
         }
-        self.entries.insert(name, Entry { item, arrival });
+        let entry = Entry {
+            item,
+            arrival,
+            value,
+        };
+        self.entries.insert(name, entry);
+        if let Some((account, _)) = order {
+            self.review_gaps(account);
+        }
     }
 
     fn remove(&mut self, name: &Hash32) -> Option<Item> {
-        let Entry { item, arrival } = self.entries.remove(name)?;
+        let Entry {
+            item,
+            arrival,
+            value,
+        } = self.entries.remove(name)?;
         self.bytes -= item.bytes();
+        if self.gapped.remove(name).is_some() {
+            self.gapped_bytes -= item.bytes();
+        }
         self.by_value
-            .remove(&(item.value(), std::cmp::Reverse(arrival), *name));
+            .remove(&(value, std::cmp::Reverse(arrival), *name));
         self.by_arrival.remove(&arrival);
         self.verified.remove(item.verified_id());
         if let Some(order) = item.order() {
             self.by_order.remove(&order);
+            self.review_gaps(order.0);
         }
         match &item {
             Item::Transaction(tx) => {

@@ -224,7 +224,7 @@ fn refused_block(refusal: &BlockRefusal) -> RpcFailure {
 
 fn refused_item(refusal: &Refusal) -> RpcFailure {
     let reason = match refusal {
-        Refusal::Rule(consensus::Rule::BalanceTooLow { .. }) => {
+        Refusal::Rule(consensus::Rule::BalanceTooLow { .. }) | Refusal::Uncovered { .. } => {
             return RpcFailure::new(
                 ErrorCode::InsufficientFunds,
                 "insufficient_funds",
@@ -239,6 +239,7 @@ fn refused_item(refusal: &Refusal) -> RpcFailure {
         Refusal::AlreadyKnown => "already_known",
         Refusal::Conflict => "conflict",
         Refusal::TooManyOrders => "too_many_orders",
+        Refusal::TooManyGaps => "too_many_gaps",
         Refusal::Full => "mempool_full",
         Refusal::View(error) => return ledger(LedgerError::View(error.clone())),
     };

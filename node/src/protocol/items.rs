@@ -137,8 +137,9 @@ impl<L: Ledger> Node<L> {
             return Ok(());
         }
         let view = self.engine.ledger().view()?;
+        let mut dropped = self.mempool.tip_moved(&view)?;
         let mut draft = Draft::new(&view, self.engine.params())?;
-        let dropped = self.mempool.select(&mut draft)?;
+        dropped.extend(self.mempool.select(&mut draft)?);
         if !dropped.is_empty() {
             self.outbox.push(Action::Dropped(dropped));
         }
