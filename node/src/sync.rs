@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! * A step function: events and time in, [`SyncAction`]s out; no socket, no clock.
-//! * A body is asked of one peer at a time; after [`REQUEST_TIMEOUT_MS`] of another.
+//! * A body is asked of one peer at a time; after [`BODIES_TIMEOUT_MS`] of another.
 //! * Requests in flight are bounded per peer and in all, so a lying peer costs a bounded wait.
 //! * Silence is scored as a minor fault; nothing else here scores.
 //!
@@ -20,8 +20,11 @@ use chain::{BlockId, Height, Timestamp};
 use crate::peers::PeerName;
 use crate::wire::BODIES_MAX;
 
-/// A peer that has not answered after this long is asked no more for the same thing.
-pub const REQUEST_TIMEOUT_MS: u64 = 10_000;
+/// A peer that has not sent headers after this long is slow: as long as the wire waits for them.
+pub const HEADERS_TIMEOUT_MS: u64 = network::limits::REQUEST_TIMEOUT.as_millis() as u64;
+/// A peer that has not sent bodies after this long is not asked for them again: as long as the wire
+/// waits for 4 MiB, so that an honest peer behind a slow line is not called silent.
+pub const BODIES_TIMEOUT_MS: u64 = network::limits::BODIES_TIMEOUT.as_millis() as u64;
 /// How often some peer is asked for headers unprompted: gossip may be lost, a peer may stall.
 pub const POLL_MS: u64 = 15_000;
 /// Body requests under way per peer.
@@ -222,10 +225,10 @@ impl Sync {
     /// Time has passed: give up on silent peers, and ask somebody for news now and then.
     pub fn tick(&mut self, now: Timestamp) -> Vec<SyncAction> {
         let mut actions = Vec::new();
-        let late = |asked_at_ms: u64| now.get().saturating_sub(asked_at_ms) >= REQUEST_TIMEOUT_MS;
+        let late = |asked_at_ms: u64, ms: u64| now.get().saturating_sub(asked_at_ms) >= ms;
         let mut slow = BTreeSet::new();
         self.in_flight.retain(|id, request| {
-            let expired = late(request.asked_at_ms);
+            let expired = late(request.asked_at_ms, BODIES_TIMEOUT_MS);
             if expired {
                 slow.insert(request.peer.clone());
                 if let Some(state) = self.peers.get_mut(&request.peer)
@@ -237,7 +240,8 @@ impl Sync {
             !expired
         });
         for (name, state) in &mut self.peers {
-            if state.headers_asked_at_ms.is_some_and(late) {
+            let asked_at_ms = state.headers_asked_at_ms;
+            if asked_at_ms.is_some_and(|asked_at_ms| late(asked_at_ms, HEADERS_TIMEOUT_MS)) {
                 state.headers_asked_at_ms = None;
                 slow.insert(name.clone());
             }
@@ -343,7 +347,16 @@ mod tests {
         assert_eq!(sync.assign(&wanted(1..3), NOW).len(), 1);
         sync.connected("b", NOW);
         sync.headers_arrived("b", Some(Height::new(100)), false, NOW);
-        let later = Timestamp::new(NOW.get() + REQUEST_TIMEOUT_MS);
+        let almost = Timestamp::new(NOW.get() + BODIES_TIMEOUT_MS - 1);
+        let slow = |action: &SyncAction| matches!(action, SyncAction::Slow { .. });
+        assert!(
+            !sync.tick(almost).iter().any(slow),
+            "a slow line is no offence"
+        );
+        for peer in ["a", "b"] {
+            sync.headers_arrived(peer, None, false, almost);
+        }
+        let later = Timestamp::new(NOW.get() + BODIES_TIMEOUT_MS);
         assert!(
             sync.tick(later)
                 .contains(&SyncAction::Slow { peer: "a".into() })

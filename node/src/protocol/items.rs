@@ -176,11 +176,7 @@ impl<L: Ledger> Node<L> {
     /// What a refused item says about who brought it: what the rule says, less what its way here
     /// explains.
     fn blame(&self, name: &Hash32, rule: &Rule) -> Result<Severity, LedgerError> {
-        let severity = match rule {
-            // Judged against a block of our branch; on the sender's it may be another one.
-            Rule::StampHash | Rule::StampSolution => Severity::Minor,
-            rule => rule.severity(Carrier::Loose),
-        };
+        let severity = rule.severity(Carrier::Loose);
         let is_excused = severity == Severity::Minor
             && (self.overtaken.contains(name)
                 || was_in_time_lately(rule, self.engine.params())
