@@ -7,6 +7,7 @@
 //!   full, the least valuable item goes first, and a newcomer that is worth less is refused.
 //! * An order that waits for one that is not here is worth nothing meanwhile, is covered by the
 //!   confirmed balance of its payer, and is forgotten after a while ([`gaps`]).
+//! * Whatever leaves without being in a block is named once by [`Mempool::take_departed`].
 //! * Of two items that exclude each other (same one-time key, same account and nonce) the first
 //!   stays.
 //!
@@ -27,6 +28,9 @@ use consensus::transaction::CheckedTransaction;
 use consensus::transition::Draft;
 use consensus::{Rule, StateView, ViewError};
 use genesis::Params;
+use store::PendingId;
+
+use crate::wire::{envelope_name, transaction_name};
 
 mod gaps;
 mod item;
@@ -74,6 +78,17 @@ pub enum Refusal {
     View(#[from] ViewError),
 }
 
+impl Refusal {
+    /// Whether room or its own presence is all that speaks against the item.
+    #[must_use]
+    pub const fn is_for_want_of_room(&self) -> bool {
+        matches!(
+            self,
+            Self::AlreadyKnown | Self::TooManyOrders | Self::TooManyGaps | Self::Full
+        )
+    }
+}
+
 impl From<ApplyError> for Refusal {
     fn from(error: ApplyError) -> Self {
         match error {
@@ -110,6 +125,7 @@ pub struct Mempool {
     verified: BTreeSet<Hash32>,
     bytes: usize,
     arrivals: u64,
+    departed: Vec<PendingId>,
 }
 
 impl VerifiedSet for Mempool {
@@ -161,29 +177,39 @@ impl Mempool {
                 *confirmed = nonce.min(*confirmed);
             }
             self.insert(name, item);
+        } else if !self.entries.contains_key(&name) {
+            self.departed.push(item.pending_id());
         }
+    }
+
+    /// Takes note that something which left a block is not valid any more.
+    pub(crate) fn not_readmitted(&mut self, id: PendingId) {
+        self.departed.push(id);
+    }
+
+    /// What left without being in a block since the last call.
+    pub fn take_departed(&mut self) -> Vec<PendingId> {
+        std::mem::take(&mut self.departed)
     }
 
     /// Drops what `body` included and what can never be included after it.
     pub fn block_connected(&mut self, body: &Body) {
         for transaction in &body.transactions {
             let order = (transaction.sender(), transaction.prefix().nonce);
-            if let Some(name) = self.by_order.get(&order).copied() {
-                self.remove(&name);
-            }
+            let ruled_out = self.by_order.get(&order).copied();
+            self.leave(ruled_out, &transaction_name(transaction));
         }
         for bytes in &body.envelopes {
             let Ok(envelope) = bytes.parse() else {
                 continue;
             };
-            if let Some(name) = self.by_one_time_key.get(&envelope.one_time_key).copied() {
-                self.remove(&name);
-            }
+            let included = envelope_name(bytes);
+            let ruled_out = self.by_one_time_key.get(&envelope.one_time_key).copied();
+            self.leave(ruled_out, &included);
             if let chain::envelope::Auth::Clear(payment) = &envelope.auth {
                 let order = (AccountId::from(&payment.payer), payment.nonce);
-                if let Some(name) = self.by_order.get(&order).copied() {
-                    self.remove(&name);
-                }
+                let ruled_out = self.by_order.get(&order).copied();
+                self.leave(ruled_out, &included);
             }
         }
     }
@@ -221,7 +247,7 @@ impl Mempool {
             waiting = deferred;
         }
         for name in &dropped {
-            self.remove(name);
+            self.depart(name);
         }
         Ok(dropped)
     }
@@ -363,7 +389,7 @@ impl Mempool {
             victims.push(*name);
         }
         for name in &victims {
-            self.remove(name);
+            self.depart(name);
         }
         Ok(())
     }
@@ -407,6 +433,24 @@ impl Mempool {
         self.entries.insert(name, entry);
         if let Some((account, _)) = order {
             self.review_gaps(account);
+        }
+    }
+
+    /// Removes what a block took or ruled out by taking `included`.
+    fn leave(&mut self, name: Option<Hash32>, included: &Hash32) {
+        match name {
+            Some(name) if name != *included => self.depart(&name),
+            Some(name) => {
+                self.remove(&name);
+            }
+            None => {}
+        }
+    }
+
+    /// Removes what goes without a block.
+    fn depart(&mut self, name: &Hash32) {
+        if let Some(item) = self.remove(name) {
+            self.departed.push(item.pending_id());
         }
     }
 

@@ -112,9 +112,32 @@ impl Api {
             ItemSubmission::Refused(refusal) => return Err(refused_item(&refusal)),
         }
         if ack == Acknowledgement::Durable {
+            let id = row.id;
             self.make_durable(row).await?;
+            self.forget_unless_waiting(id).await;
         }
         Ok(())
+    }
+
+    /// A row that was written after its item had left the mempool would stay for ever.
+    async fn forget_unless_waiting(&self, id: PendingId) {
+        let looked = self.mailbox.run(move |desk| {
+            let mempool = desk.node.mempool();
+            let waits = match &id {
+                PendingId::Transaction(id) => mempool.transaction(id).is_some(),
+                PendingId::Envelope(id) => {
+                    let name = chain::Hash32::from_bytes(*id.as_bytes());
+                    mempool.get(&name).is_some()
+                }
+            };
+            if !waits {
+                desk.forget(&[id]);
+            }
+        });
+        if looked.await.is_err() {
+            // The next start looks at every row.
+            tracing::debug!("nobody looked whether a durable submission still waits");
+        }
     }
 
     async fn make_durable(&self, row: PendingRow) -> Result<(), RpcFailure> {

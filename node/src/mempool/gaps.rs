@@ -46,7 +46,7 @@ impl Mempool {
             }
         }
         for name in &expired {
-            self.remove(name);
+            self.depart(name);
         }
         Ok(expired)
     }

@@ -16,6 +16,7 @@ use consensus::error::ApplyError;
 use consensus::transaction::{CheckedTransaction, base_units};
 use consensus::transition::Draft;
 use consensus::{Rule, StateView, reward};
+use store::PendingId;
 
 use crate::wire::transaction_name;
 
@@ -44,6 +45,15 @@ impl Item {
         match self {
             Self::Transaction(tx) => tx.bytes(),
             Self::Envelope(envelope) => envelope.bytes().as_slice().len(),
+        }
+    }
+
+    /// Names its row among the durable submissions.
+    #[must_use]
+    pub fn pending_id(&self) -> PendingId {
+        match self {
+            Self::Transaction(tx) => PendingId::Transaction(*tx.id()),
+            Self::Envelope(envelope) => PendingId::Envelope(*envelope.wire_id()),
         }
     }
 

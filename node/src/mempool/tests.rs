@@ -304,6 +304,38 @@ fn a_block_that_fills_a_gap_closes_it() {
 }
 
 #[test]
+fn whatever_leaves_without_a_block_is_named_once() {
+    let mut chain = funded();
+    let mut mempool = Mempool::default();
+    let taken = transfer(&chain, 0, 0);
+    add(&mut mempool, &chain, transaction(&chain, &taken)).expect("taken");
+    let loser = transaction(&chain, &transfer(&chain, 1, 0));
+    add(&mut mempool, &chain, loser.clone()).expect("taken");
+    let gapped = transaction(&chain, &transfer(&chain, 5, 0));
+    add(&mut mempool, &chain, gapped.clone()).expect("covered");
+    let block = chain
+        .mine(bob().account(), &[taken, transfer(&chain, 1, 7)], &[])
+        .clone();
+    mempool.block_connected(&block.block().body);
+    assert_eq!(mempool.take_departed(), [loser.pending_id()]);
+    assert_eq!(mempool.take_departed(), []);
+    for _ in 0..=GAP_BLOCKS_MAX {
+        mempool.tip_moved(chain.state()).expect("memory answers");
+        chain.mine_empty(bob().account(), 1);
+    }
+    assert_eq!(mempool.take_departed(), [gapped.pending_id()]);
+
+    // Displaced by what pays more.
+    let stale = envelope(&chain, &message(&chain, 1));
+    add(&mut mempool, &chain, stale.clone()).expect("taken");
+    // Full, by the word of this test alone.
+    mempool.bytes = BYTES_MAX;
+    let dearer = transaction(&chain, &transfer(&chain, 2, 0));
+    add(&mut mempool, &chain, dearer).expect("worth more");
+    assert_eq!(mempool.take_departed(), [stale.pending_id()]);
+}
+
+#[test]
 fn one_account_holds_a_bounded_number_of_orders() {
     let chain = funded();
     let mut mempool = Mempool::default();
