@@ -25,7 +25,7 @@ pub const BAN_MS: u64 = 24 * 60 * 60 * 1_000;
 /// One point is forgiven in this time, so that an honest peer's rare races never add up.
 pub const FORGIVE_POINT_MS: u64 = 60 * 1_000;
 /// Most points that minor faults bring in one minute: an honest peer's late items come by the
-/// hundred after a pause, while a peer that keeps on is banned within twelve minutes.
+/// hundred after a pause, while a peer that keeps on is banned within eleven minutes.
 pub const MINOR_POINTS_PER_MINUTE_MAX: u32 = 10;
 /// Peers remembered: some times more than connections can be held.
 pub const PEERS_MAX: usize = 1_024;
@@ -219,7 +219,7 @@ mod tests {
         };
         assert_eq!(minute(0), (0, MINOR_POINTS_PER_MINUTE_MAX));
         assert_eq!(minute(1), (0, 2 * MINOR_POINTS_PER_MINUTE_MAX - 1));
-        let bans: usize = (2..12).map(|number| minute(number).0).sum();
+        let bans: usize = (2..11).map(|number| minute(number).0).sum();
         assert_eq!(bans, 1);
     }
 

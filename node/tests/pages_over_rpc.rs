@@ -12,7 +12,7 @@ mod nodes;
 use chain::envelope::{EnvelopeKind, SizeClass};
 use consensus::testing::TestEnvelope;
 use rpc::limits::{ENVELOPE_PAGE_BYTES_MAX, RESPONSE_BYTES_MAX};
-use rpc::types::{Acknowledgement, GetEnvelopes};
+use rpc::types::{Acknowledgement, GetEnvelopes, GetMempool, MempoolPage};
 
 use nodes::Peer;
 
@@ -67,4 +67,47 @@ async fn envelopes_of_many_blocks_come_in_pages_that_fit() {
     }
     assert_eq!(envelopes, ENVELOPES);
     assert!(pages > 1, "{pages}");
+}
+
+async fn mempool_page(peer: &Peer, after: Option<&MempoolPage>, raw: bool) -> MempoolPage {
+    let asked = GetMempool {
+        after: after.and_then(|page| page.next),
+        count: None,
+        raw: Some(raw),
+    };
+    peer.api.mempool_get(asked).await.expect("a page")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mempool_hands_out_its_envelopes_in_pages_that_fit() {
+    let peer = Peer::start(1).await;
+    submit_many(&peer).await;
+    let ids = mempool_page(&peer, None, false).await;
+    assert_eq!((ids.envelopes.len() as u64, ids.next), (ENVELOPES, None));
+    assert_eq!(ids.raws, None, "not asked for");
+
+    let mut seen = Vec::new();
+    let mut page = mempool_page(&peer, None, true).await;
+    loop {
+        let raws = page.raws.as_ref().expect("asked for");
+        assert_eq!(raws.len(), page.envelopes.len());
+        let mut bytes = 0;
+        for (id, raw) in page.envelopes.iter().zip(raws) {
+            assert!(
+                bytes < ENVELOPE_PAGE_BYTES_MAX,
+                "{bytes} bytes, and one more"
+            );
+            let envelope = raw.envelope().expect("an envelope");
+            assert_eq!(envelope.mid(), id.0);
+            bytes += envelope.to_bytes().as_slice().len();
+        }
+        seen.extend(page.envelopes.iter().map(|id| id.0));
+        if page.next.is_none() {
+            break;
+        }
+        assert!(bytes >= ENVELOPE_PAGE_BYTES_MAX);
+        page = mempool_page(&peer, Some(&page), true).await;
+    }
+    let all: Vec<_> = ids.envelopes.iter().map(|id| id.0).collect();
+    assert_eq!(seen, all);
 }
