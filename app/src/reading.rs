@@ -31,7 +31,7 @@ use crate::session::Session;
 
 /// Blocks asked for at once; the node answers fewer where they are large.
 const PAGE_BLOCKS: u32 = 256;
-/// Pages of a mempool, of 10,000 ids each: more than its bytes allow.
+/// Pages of a mempool, of 10,000 ids or 2 MiB each: more than its bytes allow.
 const MEMPOOL_PAGES_MAX: usize = 64;
 /// Conversations that a restore looks for beyond the last one found, like the gap of BIP44.
 const ROOTS_AHEAD: u32 = 20;
@@ -282,9 +282,15 @@ impl Session {
     ) -> Result<(), SessionError> {
         let mut waiting = BTreeSet::new();
         let mut after = None;
+        // The first time all of it is news; later a few envelopes are.
+        let raw = Some(self.reading.pending.is_empty());
         for _ in 0..MEMPOOL_PAGES_MAX {
-            let page = node.mempool_get(GetMempool { after, count: None }).await?;
+            let count = None;
+            let page = node.mempool_get(GetMempool { after, count, raw }).await?;
             waiting.extend(page.envelopes.iter().map(|id| id.0));
+            for raw in page.raws.unwrap_or_default() {
+                self.take_pending(&raw.envelope()?, now);
+            }
             after = page.next;
             if after.is_none() {
                 break;

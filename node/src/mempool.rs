@@ -5,27 +5,38 @@
 //!   the tip; what time may heal (a nonce ahead, a stamp too young, an epoch about to begin) waits.
 //! * Bounded in bytes ([`BYTES_MAX`]) and per paying account ([`ORDERS_PER_ACCOUNT_MAX`]); when
 //!   full, the least valuable item goes first, and a newcomer that is worth less is refused.
+//! * An order that waits for one that is not here is worth nothing meanwhile, is covered by the
+//!   confirmed balance of its payer, and is forgotten after a while ([`gaps`]).
+//! * Whatever leaves without being in a block is named once by [`Mempool::take_departed`].
 //! * Of two items that exclude each other (same one-time key, same account and nonce) the first
 //!   stays.
 //!
 //! # Spec
-//! docs/spec/06-wire.md §6
+//! docs/spec/06-wire.md §9
 //!
 //! # Not here
 //! Relaying (`node::protocol`), durable copies (`store::pending`), the rules (`consensus`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain::{AccountId, Body, Hash32, Height, MessageId, PublicKey, TxId};
+use chain::{AccountId, Amount, Body, Hash32, Height, MessageId, PublicKey, TxId};
 use consensus::block::VerifiedSet;
-use consensus::envelope::{Admission, CheckedEnvelope};
+use consensus::envelope::CheckedEnvelope;
 use consensus::error::ApplyError;
+use consensus::state::value;
 use consensus::transaction::CheckedTransaction;
 use consensus::transition::Draft;
 use consensus::{Rule, StateView, ViewError};
 use genesis::Params;
+use store::PendingId;
 
-use crate::wire::transaction_name;
+use crate::wire::{envelope_name, transaction_name};
+
+mod gaps;
+mod item;
+
+pub use gaps::{GAP_BLOCKS_MAX, GAPPED_BYTES_MAX};
+pub use item::Item;
 
 /// Bytes of encoded items: about a minute of full blocks.
 pub const BYTES_MAX: usize = 32 << 20;
@@ -33,76 +44,6 @@ pub const BYTES_MAX: usize = 32 << 20;
 pub const ORDERS_PER_ACCOUNT_MAX: usize = 64;
 /// An envelope of the next rate epoch is taken when at most this many blocks of the current remain.
 pub const NEXT_EPOCH_BLOCKS: u64 = 8;
-
-/// One waiting item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item {
-    /// A transaction.
-    Transaction(CheckedTransaction),
-    /// An envelope.
-    Envelope(CheckedEnvelope),
-}
-
-impl Item {
-    /// Names the exact bytes: what inventories and short ids are made of.
-    #[must_use]
-    pub fn name(&self) -> Hash32 {
-        match self {
-            Self::Transaction(tx) => transaction_name(tx.transaction()),
-            Self::Envelope(envelope) => Hash32::from_bytes(*envelope.wire_id().as_bytes()),
-        }
-    }
-
-    /// Encoded bytes.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Transaction(tx) => tx.bytes(),
-            Self::Envelope(envelope) => envelope.bytes().as_slice().len(),
-        }
-    }
-
-    fn verified_id(&self) -> &Hash32 {
-        match self {
-            Self::Transaction(tx) => tx.verified_id(),
-            Self::Envelope(envelope) => envelope.verified_id(),
-        }
-    }
-
-    /// The account and nonce that it uses up.
-    fn order(&self) -> Option<(AccountId, u64)> {
-        match self {
-            Self::Transaction(tx) => Some((*tx.sender(), tx.transaction().prefix().nonce)),
-            Self::Envelope(envelope) => match envelope.admission() {
-                Admission::Clear(payment) => Some((AccountId::from(&payment.payer), payment.nonce)),
-                Admission::Free | Admission::Stamp(_) => None,
-            },
-        }
-    }
-
-    /// What a miner prefers: paid before free, then tips per byte.
-    fn value(&self) -> u64 {
-        match self {
-            Self::Transaction(tx) if tx.stamp().is_some() => 0,
-            Self::Transaction(tx) => {
-                let tip = tx.transaction().prefix().tip.base_units();
-                let per_kib = u128::from(tip) * 1024 / (tx.bytes().max(1) as u128);
-                u64::try_from(per_kib).unwrap_or(u64::MAX).saturating_add(1)
-            }
-            Self::Envelope(envelope) => match envelope.admission() {
-                Admission::Clear(_) => 1,
-                Admission::Free | Admission::Stamp(_) => 0,
-            },
-        }
-    }
-
-    fn offer<V: StateView>(&self, draft: &mut Draft<'_, V>) -> Result<(), ApplyError> {
-        match self {
-            Self::Transaction(tx) => draft.try_transaction(tx),
-            Self::Envelope(envelope) => draft.try_envelope(envelope),
-        }
-    }
-}
 
 /// Why an item is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -120,12 +61,32 @@ pub enum Refusal {
     /// The account has too many orders waiting.
     #[error("the account has {ORDERS_PER_ACCOUNT_MAX} orders waiting")]
     TooManyOrders,
+    /// It waits for others, and the balance does not cover all that waits.
+    #[error("balance {balance} does not cover what waits")]
+    Uncovered {
+        /// Confirmed coins of the payer.
+        balance: Amount,
+    },
+    /// Too much waits for orders that are not here.
+    #[error("too many orders wait for earlier ones")]
+    TooManyGaps,
     /// Everything else here is worth more.
     #[error("the mempool is full")]
     Full,
     /// Our own state failed.
     #[error(transparent)]
     View(#[from] ViewError),
+}
+
+impl Refusal {
+    /// Whether room or its own presence is all that speaks against the item.
+    #[must_use]
+    pub const fn is_for_want_of_room(&self) -> bool {
+        matches!(
+            self,
+            Self::AlreadyKnown | Self::TooManyOrders | Self::TooManyGaps | Self::Full
+        )
+    }
 }
 
 impl From<ApplyError> for Refusal {
@@ -141,6 +102,8 @@ impl From<ApplyError> for Refusal {
 struct Entry {
     item: Item,
     arrival: u64,
+    /// Nothing while an earlier order of its account is not here.
+    value: u64,
 }
 
 /// The mempool.
@@ -151,12 +114,18 @@ pub struct Mempool {
     by_value: BTreeSet<(u64, std::cmp::Reverse<u64>, Hash32)>,
     by_arrival: BTreeMap<u64, Hash32>,
     by_order: BTreeMap<(AccountId, u64), Hash32>,
+    // Nonce at the tip of every account that has an order here.
+    confirmed: BTreeMap<AccountId, u64>,
+    // Orders behind a gap, with the tip at which the gap was noticed.
+    gapped: BTreeMap<Hash32, Option<Height>>,
+    gapped_bytes: usize,
     by_one_time_key: BTreeMap<PublicKey, Hash32>,
     by_message: BTreeMap<MessageId, Hash32>,
     by_transaction: BTreeMap<TxId, Hash32>,
     verified: BTreeSet<Hash32>,
     bytes: usize,
     arrivals: u64,
+    departed: Vec<PendingId>,
 }
 
 impl VerifiedSet for Mempool {
@@ -182,7 +151,18 @@ impl Mempool {
         }
         self.check_exclusions(&item)?;
         self.check_context(&item, view, params)?;
-        self.make_room(&item)?;
+        let mut item_value = item.value();
+        let mut payer = None;
+        if let Some((account, nonce)) = item.order() {
+            let confirmed = value::account(view, &account)?.nonce;
+            payer = Some((account, confirmed));
+            if self.is_behind_a_gap(account, nonce, confirmed) {
+                self.check_gap_room(&item)?;
+                item_value = 0;
+            }
+        }
+        self.make_room(&item, item_value)?;
+        self.confirmed.extend(payer);
         self.insert(name, item);
         Ok(name)
     }
@@ -191,31 +171,45 @@ impl Mempool {
     pub fn readmit(&mut self, item: Item) {
         let name = item.name();
         let is_free = !self.entries.contains_key(&name) && self.check_exclusions(&item).is_ok();
-        if is_free && self.make_room(&item).is_ok() {
+        if is_free && self.make_room(&item, item.value()).is_ok() {
+            if let Some((account, nonce)) = item.order() {
+                let confirmed = self.confirmed.entry(account).or_insert(nonce);
+                *confirmed = nonce.min(*confirmed);
+            }
             self.insert(name, item);
+        } else if !self.entries.contains_key(&name) {
+            self.departed.push(item.pending_id());
         }
+    }
+
+    /// Takes note that something which left a block is not valid any more.
+    pub(crate) fn not_readmitted(&mut self, id: PendingId) {
+        self.departed.push(id);
+    }
+
+    /// What left without being in a block since the last call.
+    pub fn take_departed(&mut self) -> Vec<PendingId> {
+        std::mem::take(&mut self.departed)
     }
 
     /// Drops what `body` included and what can never be included after it.
     pub fn block_connected(&mut self, body: &Body) {
         for transaction in &body.transactions {
             let order = (transaction.sender(), transaction.prefix().nonce);
-            if let Some(name) = self.by_order.get(&order).copied() {
-                self.remove(&name);
-            }
+            let ruled_out = self.by_order.get(&order).copied();
+            self.leave(ruled_out, &transaction_name(transaction));
         }
         for bytes in &body.envelopes {
             let Ok(envelope) = bytes.parse() else {
                 continue;
             };
-            if let Some(name) = self.by_one_time_key.get(&envelope.one_time_key).copied() {
-                self.remove(&name);
-            }
+            let included = envelope_name(bytes);
+            let ruled_out = self.by_one_time_key.get(&envelope.one_time_key).copied();
+            self.leave(ruled_out, &included);
             if let chain::envelope::Auth::Clear(payment) = &envelope.auth {
                 let order = (AccountId::from(&payment.payer), payment.nonce);
-                if let Some(name) = self.by_order.get(&order).copied() {
-                    self.remove(&name);
-                }
+                let ruled_out = self.by_order.get(&order).copied();
+                self.leave(ruled_out, &included);
             }
         }
     }
@@ -253,7 +247,7 @@ impl Mempool {
             waiting = deferred;
         }
         for name in &dropped {
-            self.remove(name);
+            self.depart(name);
         }
         Ok(dropped)
     }
@@ -363,7 +357,14 @@ impl Mempool {
                 }
             }
         }
-        unless_it_waits(item.offer(&mut draft), params)
+        let judged = item.offer(&mut draft);
+        let is_valid_now = judged.is_ok();
+        unless_it_waits(judged, params)?;
+        if !is_valid_now {
+            // The draft has not asked for the coins.
+            self.check_cover(item, view, params)?;
+        }
+        Ok(())
     }
 
     fn orders_of(&self, account: AccountId) -> impl Iterator<Item = &Hash32> {
@@ -372,7 +373,7 @@ impl Mempool {
             .map(|(_, name)| name)
     }
 
-    fn make_room(&mut self, item: &Item) -> Result<(), Refusal> {
+    fn make_room(&mut self, item: &Item, item_value: u64) -> Result<(), Refusal> {
         let needed = item.bytes();
         let mut freed = 0;
         let mut victims = Vec::new();
@@ -381,14 +382,14 @@ impl Mempool {
                 break;
             }
             // Among equals the one that waits longer stays.
-            if *value >= item.value() {
+            if *value >= item_value {
                 return Err(Refusal::Full);
             }
             freed += self.get(name).map_or(0, Item::bytes);
             victims.push(*name);
         }
         for name in &victims {
-            self.remove(name);
+            self.depart(name);
         }
         Ok(())
     }
@@ -397,7 +398,7 @@ impl Mempool {
         let mut names: Vec<_> = self
             .entries
             .iter()
-            .map(|(name, entry)| (std::cmp::Reverse(entry.item.value()), entry.arrival, *name))
+            .map(|(name, entry)| (std::cmp::Reverse(entry.value), entry.arrival, *name))
             .collect();
         names.sort_unstable();
         names.into_iter().map(|(_, _, name)| name).collect()
@@ -407,11 +408,12 @@ impl Mempool {
         let arrival = self.arrivals;
         self.arrivals += 1;
         self.bytes += item.bytes();
+        let (value, order) = (item.value(), item.order());
         self.by_value
-            .insert((item.value(), std::cmp::Reverse(arrival), name));
+            .insert((value, std::cmp::Reverse(arrival), name));
         self.by_arrival.insert(arrival, name);
         self.verified.insert(*item.verified_id());
-        if let Some(order) = item.order() {
+        if let Some(order) = order {
             self.by_order.insert(order, name);
         }
         match &item {
@@ -423,18 +425,52 @@ impl Mempool {
                 self.by_message.insert(*envelope.message_id(), name);
             }
         }
-        self.entries.insert(name, Entry { item, arrival });
+        let entry = Entry {
+            item,
+            arrival,
+            value,
+        };
+        self.entries.insert(name, entry);
+        if let Some((account, _)) = order {
+            self.review_gaps(account);
+        }
+    }
+
+    /// Removes what a block took or ruled out by taking `included`.
+    fn leave(&mut self, name: Option<Hash32>, included: &Hash32) {
+        match name {
+            Some(name) if name != *included => self.depart(&name),
+            Some(name) => {
+                self.remove(&name);
+            }
+            None => {}
+        }
+    }
+
+    /// Removes what goes without a block.
+    fn depart(&mut self, name: &Hash32) {
+        if let Some(item) = self.remove(name) {
+            self.departed.push(item.pending_id());
+        }
     }
 
     fn remove(&mut self, name: &Hash32) -> Option<Item> {
-        let Entry { item, arrival } = self.entries.remove(name)?;
+        let Entry {
+            item,
+            arrival,
+            value,
+        } = self.entries.remove(name)?;
         self.bytes -= item.bytes();
+        if self.gapped.remove(name).is_some() {
+            self.gapped_bytes -= item.bytes();
+        }
         self.by_value
-            .remove(&(item.value(), std::cmp::Reverse(arrival), *name));
+            .remove(&(value, std::cmp::Reverse(arrival), *name));
         self.by_arrival.remove(&arrival);
         self.verified.remove(item.verified_id());
         if let Some(order) = item.order() {
             self.by_order.remove(&order);
+            self.review_gaps(order.0);
         }
         match &item {
             Item::Transaction(tx) => {

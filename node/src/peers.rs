@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! * Only [`consensus::Severity`] and [`Offence`] move a score; nothing an honest peer does in a
-//!   race moves it by more than a point, and points fade.
+//!   race moves it by more than a point, points fade, and minor faults of a minute weigh at most
+//!   [`MINOR_POINTS_PER_MINUTE_MAX`].
 //! * At [`BAN_SCORE`] a peer is banned, once, and the ban names its reason.
 //! * The book is bounded: [`PEERS_MAX`] peers, the least recently seen forgotten first.
 //!
@@ -23,6 +24,9 @@ pub const BAN_SCORE: u32 = 100;
 pub const BAN_MS: u64 = 24 * 60 * 60 * 1_000;
 /// One point is forgiven in this time, so that an honest peer's rare races never add up.
 pub const FORGIVE_POINT_MS: u64 = 60 * 1_000;
+/// Most points that minor faults bring in one minute: an honest peer's late items come by the
+/// hundred after a pause, while a peer that keeps on is banned within eleven minutes.
+pub const MINOR_POINTS_PER_MINUTE_MAX: u32 = 10;
 /// Peers remembered: some times more than connections can be held.
 pub const PEERS_MAX: usize = 1_024;
 
@@ -66,8 +70,42 @@ pub struct Ban {
 #[derive(Clone, Copy, Debug, Default)]
 struct Standing {
     score: u32,
-    scored_at_ms: u64,
+    /// Until when points have been forgiven.
+    faded_at_ms: u64,
+    /// When the minute of `minor_points` began.
+    minute_at_ms: u64,
+    minor_points: u32,
     seen_at_ms: u64,
+}
+
+impl Standing {
+    /// Forgives what is due; the part of a minute that is left counts towards the next point.
+    fn fade(&mut self, now: Timestamp) {
+        let elapsed_ms = now.get().saturating_sub(self.faded_at_ms);
+        let due = elapsed_ms / FORGIVE_POINT_MS;
+        let due_points = u32::try_from(due).unwrap_or(u32::MAX);
+        self.score = self.score.saturating_sub(due_points);
+        if self.score == 0 {
+            self.faded_at_ms = now.get();
+        } else {
+            self.faded_at_ms += due * FORGIVE_POINT_MS;
+        }
+    }
+
+    /// What a fault weighs after the others of its minute.
+    fn points(&mut self, severity: Severity, now: Timestamp) -> u32 {
+        if severity != Severity::Minor {
+            return severity.score();
+        }
+        if now.get().abs_diff(self.minute_at_ms) >= FORGIVE_POINT_MS {
+            self.minute_at_ms = now.get();
+            self.minor_points = 0;
+        }
+        let room = MINOR_POINTS_PER_MINUTE_MAX.saturating_sub(self.minor_points);
+        let points = severity.score().min(room);
+        self.minor_points += points;
+        points
+    }
 }
 
 /// Scores of all peers we met lately.
@@ -85,9 +123,11 @@ impl PeerBook {
     /// Current score of `peer`.
     #[must_use]
     pub fn score(&self, peer: &str, now: Timestamp) -> u32 {
-        self.standings
-            .get(peer)
-            .map_or(0, |standing| faded(standing, now))
+        self.standings.get(peer).map_or(0, |standing| {
+            let mut standing = *standing;
+            standing.fade(now);
+            standing.score
+        })
     }
 
     /// Scores a broken rule of the chain.
@@ -111,9 +151,9 @@ impl PeerBook {
             return None;
         }
         let standing = self.standing(peer, now);
-        let before = faded(standing, now);
-        standing.score = before.saturating_add(severity.score());
-        standing.scored_at_ms = now.get();
+        standing.fade(now);
+        let before = standing.score;
+        standing.score = before.saturating_add(standing.points(severity, now));
         (before < BAN_SCORE && standing.score >= BAN_SCORE).then(|| Ban {
             peer: peer.to_owned(),
             until: Timestamp::new(now.get().saturating_add(BAN_MS)),
@@ -140,12 +180,6 @@ impl PeerBook {
     }
 }
 
-fn faded(standing: &Standing, now: Timestamp) -> u32 {
-    let elapsed_ms = now.get().saturating_sub(standing.scored_at_ms);
-    let forgiven = u32::try_from(elapsed_ms / FORGIVE_POINT_MS).unwrap_or(u32::MAX);
-    standing.score.saturating_sub(forgiven)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,12 +187,8 @@ mod tests {
     const NOW: Timestamp = Timestamp::new(1_000_000);
 
     #[test]
-    fn one_fatal_five_serious_or_a_hundred_minor_faults_ban() {
-        for (severity, faults) in [
-            (Severity::Fatal, 1),
-            (Severity::Serious, 5),
-            (Severity::Minor, 100),
-        ] {
+    fn one_fatal_or_five_serious_faults_ban_once() {
+        for (severity, faults) in [(Severity::Fatal, 1), (Severity::Serious, 5)] {
             let mut book = PeerBook::default();
             for _ in 1..faults {
                 assert_eq!(book.broke_rule("mallory", severity, "rule", NOW), None);
@@ -176,6 +206,41 @@ mod tests {
                 "banned once"
             );
         }
+    }
+
+    #[test]
+    fn a_burst_of_minor_faults_bans_nobody_and_a_stream_of_them_does() {
+        let mut book = PeerBook::default();
+        let mut minute = |number: u64| {
+            let now = Timestamp::new(NOW.get() + number * FORGIVE_POINT_MS);
+            let faults = (0..130).map(|_| book.broke_rule("late", Severity::Minor, "rule", now));
+            let bans = faults.flatten().count();
+            (bans, book.score("late", now))
+        };
+        assert_eq!(minute(0), (0, MINOR_POINTS_PER_MINUTE_MAX));
+        assert_eq!(minute(1), (0, 2 * MINOR_POINTS_PER_MINUTE_MAX - 1));
+        let bans: usize = (2..11).map(|number| minute(number).0).sum();
+        assert_eq!(bans, 1);
+    }
+
+    #[test]
+    fn parts_of_a_minute_add_up_to_forgiveness() {
+        let mut book = PeerBook::default();
+        let step_ms = FORGIVE_POINT_MS * 3 / 2;
+        let mut now = NOW;
+        for _ in 0..100 {
+            book.offended("slow", Offence::Slow, now);
+            now = Timestamp::new(now.get() + step_ms);
+        }
+        assert!(
+            book.score("slow", now) <= 1,
+            "one point in a minute and a half"
+        );
+        book.offended("odd", Offence::UselessAnswer, NOW);
+        let later = |ms| Timestamp::new(NOW.get() + ms);
+        book.offended("odd", Offence::Slow, later(FORGIVE_POINT_MS - 1));
+        assert_eq!(book.score("odd", later(FORGIVE_POINT_MS - 1)), 21);
+        assert_eq!(book.score("odd", later(FORGIVE_POINT_MS)), 20);
     }
 
     #[test]

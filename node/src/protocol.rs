@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chain::{BlockId, Hash32, Header, Timestamp};
 use genesis::Params;
+use store::PendingId;
 
 use crate::engine::{Advance, Engine, TipMove};
 use crate::ledger::{Ledger, LedgerError, Pace};
@@ -138,7 +139,7 @@ pub enum Action {
     /// An item entered the mempool; listeners are told.
     Pending(Hash32),
     /// Items left the mempool without a block.
-    Dropped(Vec<Hash32>),
+    Dropped(Vec<PendingId>),
 }
 
 /// A question of ours under way.
@@ -210,6 +211,10 @@ impl<L: Ledger> Node<L> {
 
     /// What is to be done, in order; the outbox is empty afterwards.
     pub fn take_actions(&mut self) -> Vec<Action> {
+        let departed = self.mempool.take_departed();
+        if !departed.is_empty() {
+            self.outbox.push(Action::Dropped(departed));
+        }
         std::mem::take(&mut self.outbox)
     }
 

@@ -2,8 +2,10 @@
 //!
 //! # Invariants
 //! * A step function: events and time in, [`SyncAction`]s out; no socket, no clock.
-//! * A body is asked of one peer at a time; after [`REQUEST_TIMEOUT_MS`] of another.
+//! * A body is asked of one peer at a time; after [`BODIES_TIMEOUT_MS`] of another.
 //! * Requests in flight are bounded per peer and in all, so a lying peer costs a bounded wait.
+//! * Peers that sent bodies are asked before others; all others together hold at most half of the
+//!   window, so that newcomers that stay silent cannot stop the download.
 //! * Silence is scored as a minor fault; nothing else here scores.
 //!
 //! # Spec
@@ -20,14 +22,21 @@ use chain::{BlockId, Height, Timestamp};
 use crate::peers::PeerName;
 use crate::wire::BODIES_MAX;
 
-/// A peer that has not answered after this long is asked no more for the same thing.
-pub const REQUEST_TIMEOUT_MS: u64 = 10_000;
+/// A peer that has not sent headers after this long is slow: as long as the wire waits for them.
+pub const HEADERS_TIMEOUT_MS: u64 = network::limits::REQUEST_TIMEOUT.as_millis() as u64;
+/// A peer that has not sent bodies after this long is not asked for them again: as long as the wire
+/// waits for 4 MiB, so that an honest peer behind a slow line is not called silent.
+pub const BODIES_TIMEOUT_MS: u64 = network::limits::BODIES_TIMEOUT.as_millis() as u64;
 /// How often some peer is asked for headers unprompted: gossip may be lost, a peer may stall.
 pub const POLL_MS: u64 = 15_000;
 /// Body requests under way per peer.
 pub const REQUESTS_PER_PEER_MAX: usize = 2;
 /// Bodies under way in all: at most this many times 1 MiB wait in memory.
 pub const BODIES_IN_FLIGHT_MAX: usize = 64;
+/// Bodies under way at peers that have not sent one yet, or not since they were silent.
+pub const UNPROVEN_IN_FLIGHT_MAX: usize = BODIES_IN_FLIGHT_MAX / 2;
+/// Bodies asked at once of a peer that has not sent one yet: eight of them are tried at a time.
+const TRIAL_BODIES: usize = 4;
 /// Blocks remembered as not had by a peer.
 const LACKING_MAX: usize = 1_024;
 
@@ -53,11 +62,43 @@ pub enum SyncAction {
     },
 }
 
+/// What a peer's answers to requests for bodies say about it; the better comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Delivery {
+    /// It sent bodies, and has not been silent since.
+    Proven,
+    /// It was not asked yet, or had none.
+    #[default]
+    Untried,
+    /// It let a request time out and has sent nothing since.
+    Silent,
+}
+
+impl Delivery {
+    const fn requests_max(self) -> usize {
+        match self {
+            Self::Proven => REQUESTS_PER_PEER_MAX,
+            Self::Untried | Self::Silent => 1,
+        }
+    }
+
+    const fn bodies_max(self) -> usize {
+        match self {
+            Self::Proven => BODIES_MAX,
+            Self::Untried => TRIAL_BODIES,
+            Self::Silent => 1,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct PeerSync {
     height: Height,
     headers_asked_at_ms: Option<u64>,
     requests: usize,
+    delivery: Delivery,
+    // Number of its latest request: among equals whoever was asked longer ago is next.
+    asked_last: u64,
     lacking: BTreeSet<BlockId>,
 }
 
@@ -74,6 +115,7 @@ pub struct Sync {
     in_flight: BTreeMap<BlockId, InFlight>,
     polled_at_ms: u64,
     next_poll: usize,
+    asked: u64,
 }
 
 impl Sync {
@@ -136,6 +178,9 @@ impl Sync {
         }
         if let Some(state) = self.peers.get_mut(peer) {
             state.requests = state.requests.saturating_sub(1);
+            if !had.is_empty() {
+                state.delivery = Delivery::Proven;
+            }
             for id in asked.iter().filter(|id| !had.contains(id)) {
                 if state.lacking.len() < LACKING_MAX {
                     state.lacking.insert(*id);
@@ -172,6 +217,7 @@ impl Sync {
     /// Hands out what is wanted (best first) to peers that should have it.
     pub fn assign(&mut self, wanted: &[(BlockId, Height)], now: Timestamp) -> Vec<SyncAction> {
         let mut batches: BTreeMap<PeerName, Vec<BlockId>> = BTreeMap::new();
+        let mut unproven = self.unproven_in_flight();
         for (id, height) in wanted {
             let under_way = self.in_flight.len();
             if under_way >= BODIES_IN_FLIGHT_MAX {
@@ -186,18 +232,27 @@ impl Sync {
                 .filter(|(name, state)| {
                     let batch = batches.get(*name).map_or(0, Vec::len);
                     let has_room = if batch == 0 {
-                        state.requests < REQUESTS_PER_PEER_MAX
+                        state.requests < state.delivery.requests_max()
                     } else {
-                        batch < BODIES_MAX
+                        batch < state.delivery.bodies_max()
                     };
+                    let has_room = has_room
+                        && (state.delivery == Delivery::Proven
+                            || unproven < UNPROVEN_IN_FLIGHT_MAX);
                     has_room && state.height >= *height && !state.lacking.contains(id)
                 })
                 .min_by_key(|(name, state)| {
                     // Fill a batch that is already open before opening another.
-                    (!batches.contains_key(*name), state.requests)
+                    let is_closed = !batches.contains_key(*name);
+                    (state.delivery, is_closed, state.requests, state.asked_last)
                 })
-                .map(|(name, _)| name.clone());
-            let Some(peer) = peer else { continue };
+                .map(|(name, state)| (name.clone(), state.delivery));
+            let Some((peer, delivery)) = peer else {
+                continue;
+            };
+            if delivery != Delivery::Proven {
+                unproven += 1;
+            }
             let asked_at_ms = now.get();
             self.in_flight.insert(
                 *id,
@@ -213,31 +268,44 @@ impl Sync {
             .map(|(peer, ids)| {
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.requests = state.requests.saturating_add(1);
+                    self.asked = self.asked.wrapping_add(1);
+                    state.asked_last = self.asked;
                 }
                 SyncAction::RequestBodies { peer, ids }
             })
             .collect()
     }
 
+    fn unproven_in_flight(&self) -> usize {
+        let is_proven = |peer: &PeerName| {
+            let state = self.peers.get(peer);
+            state.is_some_and(|state| state.delivery == Delivery::Proven)
+        };
+        let requests = self.in_flight.values();
+        requests.filter(|request| !is_proven(&request.peer)).count()
+    }
+
     /// Time has passed: give up on silent peers, and ask somebody for news now and then.
     pub fn tick(&mut self, now: Timestamp) -> Vec<SyncAction> {
         let mut actions = Vec::new();
-        let late = |asked_at_ms: u64| now.get().saturating_sub(asked_at_ms) >= REQUEST_TIMEOUT_MS;
+        let late = |asked_at_ms: u64, ms: u64| now.get().saturating_sub(asked_at_ms) >= ms;
         let mut slow = BTreeSet::new();
         self.in_flight.retain(|id, request| {
-            let expired = late(request.asked_at_ms);
+            let expired = late(request.asked_at_ms, BODIES_TIMEOUT_MS);
             if expired {
                 slow.insert(request.peer.clone());
-                if let Some(state) = self.peers.get_mut(&request.peer)
-                    && state.lacking.len() < LACKING_MAX
-                {
-                    state.lacking.insert(*id);
+                if let Some(state) = self.peers.get_mut(&request.peer) {
+                    state.delivery = Delivery::Silent;
+                    if state.lacking.len() < LACKING_MAX {
+                        state.lacking.insert(*id);
+                    }
                 }
             }
             !expired
         });
         for (name, state) in &mut self.peers {
-            if state.headers_asked_at_ms.is_some_and(late) {
+            let asked_at_ms = state.headers_asked_at_ms;
+            if asked_at_ms.is_some_and(|asked_at_ms| late(asked_at_ms, HEADERS_TIMEOUT_MS)) {
                 state.headers_asked_at_ms = None;
                 slow.insert(name.clone());
             }
@@ -322,9 +390,63 @@ mod tests {
         assert_eq!(sync.best_height(), Some(Height::new(12)));
     }
 
+    /// Lets peers send one body each, so that they are trusted with more.
+    fn prove(sync: &mut Sync, peers: &[&str]) {
+        for (number, peer) in (240..).zip(peers) {
+            sync.bodies_arrived(peer, &[id(number)], &BTreeSet::from([id(number)]));
+        }
+    }
+
+    fn asked_of(actions: &[SyncAction], whom: &str) -> usize {
+        let bodies = |action: &SyncAction| match action {
+            SyncAction::RequestBodies { peer, ids } if peer == whom => ids.len(),
+            _ => 0,
+        };
+        actions.iter().map(bodies).sum()
+    }
+
+    #[test]
+    fn silent_newcomers_leave_half_of_the_window_to_who_delivers() {
+        let rogues: Vec<String> = (10..30).map(|number| format!("a{number}")).collect();
+        let mut names: Vec<&str> = rogues.iter().map(String::as_str).collect();
+        names.push("z");
+        let mut sync = synced_with(&names, 300);
+        prove(&mut sync, &["z"]);
+        let actions = sync.assign(&wanted(1..201), NOW);
+        assert_eq!(asked_of(&actions, "z"), BODIES_MAX, "it is asked first");
+        assert_eq!(sync.unproven_in_flight(), UNPROVEN_IN_FLIGHT_MAX);
+        let more = sync.assign(&wanted(1..201), NOW);
+        assert_eq!(asked_of(&more, "z"), BODIES_MAX, "whatever the others do");
+
+        // Whoever was silent holds one body at most.
+        sync.disconnected("z");
+        let later = Timestamp::new(NOW.get() + BODIES_TIMEOUT_MS);
+        sync.tick(later);
+        let again = sync.assign(&wanted(1..201), later);
+        let tried = names.iter().filter(|name| asked_of(&again, name) > 1);
+        assert!(tried.count() <= UNPROVEN_IN_FLIGHT_MAX / TRIAL_BODIES);
+        let first_of_all = asked_of(&again, "a10");
+        assert!(first_of_all <= 1, "{first_of_all}");
+    }
+
+    #[test]
+    fn untried_peers_take_turns_whatever_their_names() {
+        let mut sync = synced_with(&["a", "b", "c"], 300);
+        for turn in ["a", "b", "c", "a"] {
+            let actions = sync.assign(&wanted(1..2), NOW);
+            assert_eq!(asked_of(&actions, turn), 1, "{turn}");
+            // Declined, not silent.
+            sync.bodies_failed(turn, &[id(1)]);
+            for state in sync.peers.values_mut() {
+                state.lacking.clear();
+            }
+        }
+    }
+
     #[test]
     fn bodies_are_spread_over_several_peers_and_asked_once() {
         let mut sync = synced_with(&["a", "b"], 100);
+        prove(&mut sync, &["a", "b"]);
         let actions = sync.assign(&wanted(1..33), NOW);
         let asked: Vec<usize> = actions
             .iter()
@@ -343,7 +465,16 @@ mod tests {
         assert_eq!(sync.assign(&wanted(1..3), NOW).len(), 1);
         sync.connected("b", NOW);
         sync.headers_arrived("b", Some(Height::new(100)), false, NOW);
-        let later = Timestamp::new(NOW.get() + REQUEST_TIMEOUT_MS);
+        let almost = Timestamp::new(NOW.get() + BODIES_TIMEOUT_MS - 1);
+        let slow = |action: &SyncAction| matches!(action, SyncAction::Slow { .. });
+        assert!(
+            !sync.tick(almost).iter().any(slow),
+            "a slow line is no offence"
+        );
+        for peer in ["a", "b"] {
+            sync.headers_arrived(peer, None, false, almost);
+        }
+        let later = Timestamp::new(NOW.get() + BODIES_TIMEOUT_MS);
         assert!(
             sync.tick(later)
                 .contains(&SyncAction::Slow { peer: "a".into() })
@@ -372,6 +503,9 @@ mod tests {
         let peers: Vec<String> = (0..20).map(|number| number.to_string()).collect();
         let names: Vec<&str> = peers.iter().map(String::as_str).collect();
         let mut sync = synced_with(&names, 300);
+        sync.assign(&wanted(1..201), NOW);
+        assert_eq!(sync.in_flight.len(), UNPROVEN_IN_FLIGHT_MAX);
+        prove(&mut sync, &names);
         sync.assign(&wanted(1..201), NOW);
         assert_eq!(sync.in_flight.len(), BODIES_IN_FLIGHT_MAX);
         sync.disconnected("0");

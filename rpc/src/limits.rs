@@ -69,7 +69,8 @@ pub const PUBLIC_ADDRESSES_MAX: usize = 4096;
 /// Blocks in one answer of `chain_getEnvelopes`.
 pub const ENVELOPE_BLOCKS_MAX: u32 = 256;
 /// Bytes of envelopes after which an answer of `chain_getEnvelopes` ends with the block at hand;
-/// with one more block of 1 MiB, in hexadecimal, it stays below [`RESPONSE_BYTES_MAX`].
+/// with one more block of 1 MiB, in hexadecimal, it stays below [`RESPONSE_BYTES_MAX`]. The same for
+/// the envelopes of a page of `mempool_get`.
 pub const ENVELOPE_PAGE_BYTES_MAX: usize = 2 << 20;
 /// Ids in one answer of `mempool_get`.
 pub const MEMPOOL_IDS_MAX: u32 = 10_000;

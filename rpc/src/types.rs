@@ -421,6 +421,8 @@ answers! {
         transactions: Vec<Hex<TxId>>,
         /// Message ids of envelopes.
         envelopes: Vec<Hex<MessageId>>,
+        /// The encoded envelopes in the order of their ids, if they were asked for.
+        raws: Option<Vec<RawHex>>,
         /// Last id of this page if there are more: the next page's `after`.
         next: Option<Hex<Hash32>>,
     }

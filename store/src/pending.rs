@@ -101,6 +101,9 @@ impl Store {
     /// The disk's refusal.
     pub fn remove_pending(&self, ids: &[PendingId]) -> Result<(), StoreError> {
         let _writer = self.writer();
+        if ids.is_empty() || self.pending_bytes.load(Ordering::Relaxed) == 0 {
+            return Ok(());
+        }
         let view = self.view()?;
         let mut batch = self.database.batch();
         let mut shrunk = 0u64;

@@ -93,6 +93,9 @@ impl Rule {
                 | Self::EpochAhead { .. }
                 | Self::StampTooYoung { .. }
                 | Self::StampReference { .. }
+                // Judged against a block of our branch; on the sender's it may be another one.
+                | Self::StampHash
+                | Self::StampSolution
                 | Self::BodyLimit { .. }
                 | Self::StampLane { .. },
                 Carrier::Loose,
@@ -165,6 +168,14 @@ mod tests {
                 found: 1
             }),
             Severity::Harmless
+        );
+        // A stamp of another branch looks like a forged one.
+        assert_eq!(loose(Rule::StampHash), Severity::Harmless);
+        assert_eq!(loose(Rule::StampSolution), Severity::Harmless);
+        assert_eq!(
+            Rule::StampHash.severity(Carrier::Block),
+            Severity::Fatal,
+            "a block says on which branch it is"
         );
         assert_eq!(
             loose(Rule::NonceUsed {

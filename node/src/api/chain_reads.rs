@@ -10,6 +10,7 @@ use chain::{BlockId, Hash32, Height, Network};
 use consensus::state::value;
 use consensus::{StateView, ViewError};
 use rpc::RpcFailure;
+use rpc::limits::{ENVELOPE_BLOCKS_MAX, ENVELOPE_PAGE_BYTES_MAX};
 use rpc::types::view::{BlockForm, BlockSelector};
 use rpc::types::{
     AccountStatus, AddressText, BaseUnits, BlockPoint, BlockView, EnvelopeBlock, EnvelopePage,
@@ -21,11 +22,6 @@ use store::{Location, View};
 
 use super::{Api, disk, ledger, unavailable};
 use crate::ledger::LedgerError;
-
-/// Most blocks whose envelopes one page holds.
-const PAGE_BLOCKS_MAX: u32 = 256;
-/// Most bytes of envelopes on one page, so that an answer stays far below the transport's limit.
-const PAGE_BYTES_MAX: usize = 4 << 20;
 
 impl Api {
     pub(super) async fn tip_point(&self) -> Result<BlockPoint, RpcFailure> {
@@ -148,7 +144,7 @@ impl Api {
                 next: None,
             };
             let (mut bytes, mut height) = (0, Height::new(asked.from));
-            for _ in 0..asked.count.min(PAGE_BLOCKS_MAX) {
+            for _ in 0..asked.count.min(ENVELOPE_BLOCKS_MAX) {
                 let Some(block) = view.block_at(height).map_err(disk)? else {
                     return Ok(page);
                 };
@@ -158,9 +154,6 @@ impl Api {
                     .iter()
                     .map(|raw| raw.as_slice().len())
                     .sum::<usize>();
-                if bytes > PAGE_BYTES_MAX && !page.blocks.is_empty() {
-                    break;
-                }
                 let raws = block
                     .body
                     .envelopes
@@ -174,6 +167,10 @@ impl Api {
                     envelopes: raws.collect(),
                 });
                 height = height.next().unwrap_or(height);
+                // The block at hand is part of the page, so that every page makes progress.
+                if bytes >= ENVELOPE_PAGE_BYTES_MAX {
+                    break;
+                }
             }
             page.next = (height <= view.tip().height).then_some(height.get());
             Ok(page)

@@ -11,8 +11,9 @@
 //! Whether it is valid: the node's thread asks `consensus`.
 
 use chain::{Block, Envelope, EnvelopeBytes, Timestamp, Transaction, codec};
+use rpc::limits::{ENVELOPE_PAGE_BYTES_MAX, MEMPOOL_IDS_MAX};
 use rpc::types::{
-    Acknowledgement, GetMempool, Hex, MempoolPage, MempoolStatus, Submit, SubmittedBlock,
+    Acknowledgement, GetMempool, Hex, MempoolPage, MempoolStatus, RawHex, Submit, SubmittedBlock,
     SubmittedEnvelope, SubmittedTransaction,
 };
 use rpc::{ErrorCode, RpcFailure};
@@ -24,9 +25,6 @@ use crate::engine::Refusal as BlockRefusal;
 use crate::ledger::LedgerError;
 use crate::mempool::{self, Item, Refusal};
 use crate::protocol::{BlockSubmission, ItemSubmission, Node};
-
-/// Most ids on one page of the mempool.
-const PAGE_IDS_MAX: u32 = 10_000;
 
 impl Api {
     pub(super) async fn submit_block(&self, block: Block) -> Result<SubmittedBlock, RpcFailure> {
@@ -111,9 +109,32 @@ impl Api {
             ItemSubmission::Refused(refusal) => return Err(refused_item(&refusal)),
         }
         if ack == Acknowledgement::Durable {
+            let id = row.id;
             self.make_durable(row).await?;
+            self.forget_unless_waiting(id).await;
         }
         Ok(())
+    }
+
+    /// A row that was written after its item had left the mempool would stay for ever.
+    async fn forget_unless_waiting(&self, id: PendingId) {
+        let looked = self.mailbox.run(move |desk| {
+            let mempool = desk.node.mempool();
+            let waits = match &id {
+                PendingId::Transaction(id) => mempool.transaction(id).is_some(),
+                PendingId::Envelope(id) => {
+                    let name = chain::Hash32::from_bytes(*id.as_bytes());
+                    mempool.get(&name).is_some()
+                }
+            };
+            if !waits {
+                desk.forget(&[id]);
+            }
+        });
+        if looked.await.is_err() {
+            // The next start looks at every row.
+            tracing::debug!("nobody looked whether a durable submission still waits");
+        }
     }
 
     /// Waits for the disk together with whoever else waits for it now.
@@ -162,39 +183,23 @@ impl Api {
     }
 
     pub(super) async fn mempool_page(&self, asked: GetMempool) -> Result<MempoolPage, RpcFailure> {
-        let count = asked.count.unwrap_or(PAGE_IDS_MAX).min(PAGE_IDS_MAX) as usize;
+        let count = asked.count.unwrap_or(MEMPOOL_IDS_MAX).min(MEMPOOL_IDS_MAX) as usize;
         self.mailbox
             .run(move |desk| {
-                let mut ids: Vec<([u8; 32], bool)> = desk
+                let mut items: Vec<([u8; 32], &Item)> = desk
                     .node
                     .mempool()
                     .items()
                     .map(|item| match item {
-                        Item::Transaction(tx) => (*tx.id().as_bytes(), true),
-                        Item::Envelope(envelope) => (*envelope.message_id().as_bytes(), false),
+                        Item::Transaction(tx) => (*tx.id().as_bytes(), item),
+                        Item::Envelope(envelope) => (*envelope.message_id().as_bytes(), item),
                     })
                     .collect();
-                ids.sort_unstable();
+                items.sort_unstable_by_key(|(id, _)| *id);
                 if let Some(Hex(after)) = asked.after {
-                    ids.retain(|(id, _)| id > after.as_bytes());
+                    items.retain(|(id, _)| id > after.as_bytes());
                 }
-                let is_cut = ids.len() > count;
-                ids.truncate(count);
-                let last = ids.last().filter(|_| is_cut);
-                let next = last.map(|(id, _)| Hex(chain::Hash32::from_bytes(*id)));
-                let mut page = MempoolPage {
-                    transactions: Vec::new(),
-                    envelopes: Vec::new(),
-                    next,
-                };
-                for (id, is_transaction) in ids {
-                    if is_transaction {
-                        page.transactions.push(Hex(chain::TxId::from_bytes(id)));
-                    } else {
-                        page.envelopes.push(Hex(chain::MessageId::from_bytes(id)));
-                    }
-                }
-                page
+                page_of(&items, count, asked.raw.unwrap_or_default())
             })
             .await
             .map_err(unavailable)
@@ -213,6 +218,36 @@ impl Api {
             .map_err(unavailable)?
             .map_err(|refusal| refused_block(&refusal))
     }
+}
+
+/// The first of the items that a page holds; a page without raws is bounded by its count alone.
+fn page_of(items: &[([u8; 32], &Item)], count: usize, with_raws: bool) -> MempoolPage {
+    let mut page = MempoolPage {
+        transactions: Vec::new(),
+        envelopes: Vec::new(),
+        raws: with_raws.then(Vec::new),
+        next: None,
+    };
+    let (mut held, mut bytes) = (0, 0);
+    for (id, item) in items.iter().take(count) {
+        if bytes >= ENVELOPE_PAGE_BYTES_MAX {
+            break;
+        }
+        match item {
+            Item::Transaction(_) => page.transactions.push(Hex(chain::TxId::from_bytes(*id))),
+            Item::Envelope(envelope) => {
+                page.envelopes.push(Hex(chain::MessageId::from_bytes(*id)));
+                if let Some(raws) = &mut page.raws {
+                    bytes += item.bytes();
+                    raws.push(RawHex::new(envelope.bytes().as_slice()));
+                }
+            }
+        }
+        held += 1;
+    }
+    let last = items[..held].last().filter(|_| held < items.len());
+    page.next = last.map(|(id, _)| Hex(chain::Hash32::from_bytes(*id)));
+    page
 }
 
 fn refused_block(refusal: &BlockRefusal) -> RpcFailure {
@@ -234,7 +269,7 @@ fn refused_block(refusal: &BlockRefusal) -> RpcFailure {
 
 fn refused_item(refusal: &Refusal) -> RpcFailure {
     let reason = match refusal {
-        Refusal::Rule(consensus::Rule::BalanceTooLow { .. }) => {
+        Refusal::Rule(consensus::Rule::BalanceTooLow { .. }) | Refusal::Uncovered { .. } => {
             return RpcFailure::new(
                 ErrorCode::InsufficientFunds,
                 "insufficient_funds",
@@ -250,6 +285,7 @@ fn refused_item(refusal: &Refusal) -> RpcFailure {
         Refusal::AlreadyKnown => "already_known",
         Refusal::Conflict => "conflict",
         Refusal::TooManyOrders => "too_many_orders",
+        Refusal::TooManyGaps => "too_many_gaps",
         Refusal::Full => "mempool_full",
         Refusal::View(error) => return ledger(LedgerError::View(error.clone())),
     };

@@ -91,6 +91,14 @@ fn assert_sound(mempool: &Mempool) {
         .filter(|item| item.order().is_some())
         .count();
     assert_eq!(mempool.by_order.len(), orders);
+    let gapped = mempool.gapped.keys().filter_map(|name| mempool.get(name));
+    assert_eq!(mempool.gapped_bytes, gapped.map(Item::bytes).sum::<usize>());
+    let accounts: BTreeSet<_> = mempool
+        .by_order
+        .keys()
+        .map(|(account, _)| account)
+        .collect();
+    assert!(mempool.confirmed.keys().eq(accounts));
 }
 
 #[test]
@@ -174,6 +182,157 @@ fn a_gap_that_nothing_under_way_can_fill_is_refused() {
         found: far,
     };
     assert_eq!(refused, Err(Refusal::Rule(ahead)));
+}
+
+/// An order of somebody with nothing, behind a gap, that promises a fortune.
+fn promise(chain: &TestChain, seed: u64) -> Item {
+    let owner = Owner::new(seed);
+    let mut prefix = owner.prefix(1, MAX_FEE);
+    prefix.tip = Amount::from_base(1_000_000_000_000_000);
+    let output = (bob().account(), Amount::from_base(1));
+    transaction(chain, &owner.transfer(chain.params(), prefix, &[output]))
+}
+
+#[test]
+fn a_promise_that_no_balance_covers_takes_no_room() {
+    let chain = funded();
+    let mut mempool = Mempool::default();
+    fill(&mut mempool, &chain);
+    let before = mempool.len();
+    for seed in 5_000..5_010 {
+        let refused = add(&mut mempool, &chain, promise(&chain, seed));
+        let balance = Amount::ZERO;
+        assert_eq!(refused, Err(Refusal::Uncovered { balance }));
+    }
+    assert_eq!(mempool.len(), before);
+    assert_sound(&mempool);
+}
+
+#[test]
+fn a_balance_covers_all_that_waits_behind_a_gap_together() {
+    let chain = funded();
+    let mut mempool = Mempool::default();
+    let balance = value::account(chain.state(), &alice().account());
+    let balance = balance.expect("memory answers").balance;
+    let half = balance.base_units() / 2;
+    let first = transaction(&chain, &transfer(&chain, 2, half));
+    add(&mut mempool, &chain, first).expect("covered");
+    // Each of them by itself would be covered, in whatever order they come.
+    for nonce in [1, 3] {
+        let more = transaction(&chain, &transfer(&chain, nonce, half));
+        let refused = add(&mut mempool, &chain, more);
+        assert_eq!(refused, Err(Refusal::Uncovered { balance }));
+    }
+    // A payment for an envelope is no way around it.
+    let mut made = large(&chain, &Owner::new(3), 1);
+    let kib = consensus::reward::kib_price(value::supply(chain.state()).expect("memory").supply);
+    let class = SizeClass::new(8).expect("a class");
+    let price = consensus::reward::fee(consensus::reward::burn_units(class), kib);
+    Owner::new(3).pay(chain.params(), &mut made, 1, price.expect("a price"));
+    let refused = add(&mut mempool, &chain, envelope(&chain, &made));
+    assert!(refused.is_err(), "{refused:?}");
+    assert_sound(&mempool);
+}
+
+#[test]
+fn an_order_behind_a_gap_is_worth_nothing_until_the_gap_is_filled() {
+    let chain = funded();
+    let mut mempool = Mempool::default();
+    let name = transaction(&chain, &transfer(&chain, 1, 50_000));
+    let name = add(&mut mempool, &chain, name).expect("covered");
+    assert_eq!(mempool.entries[&name].value, 0);
+    assert_eq!(mempool.gapped_bytes, mempool.bytes());
+    let filler = transaction(&chain, &transfer(&chain, 0, 0));
+    let filler = add(&mut mempool, &chain, filler).expect("taken");
+    assert!(mempool.entries[&name].value > 1);
+    assert_eq!(mempool.gapped_bytes, 0);
+    assert_sound(&mempool);
+    mempool.remove(&filler);
+    assert_eq!(mempool.entries[&name].value, 0, "the gap is open again");
+    assert_sound(&mempool);
+}
+
+#[test]
+fn orders_behind_gaps_are_bounded_in_bytes() {
+    let chain = funded();
+    let mut mempool = Mempool::default();
+    let item = transaction(&chain, &transfer(&chain, 1, 0));
+    mempool.gapped_bytes = GAPPED_BYTES_MAX - item.bytes() + 1;
+    let refused = add(&mut mempool, &chain, item.clone());
+    assert_eq!(refused, Err(Refusal::TooManyGaps));
+    mempool.gapped_bytes -= 1;
+    add(&mut mempool, &chain, item).expect("it just fits");
+}
+
+#[test]
+fn an_order_behind_a_gap_is_forgotten_after_some_blocks() {
+    let mut chain = funded();
+    let mut mempool = Mempool::default();
+    let gapped = transaction(&chain, &transfer(&chain, 1, 0));
+    let gapped = add(&mut mempool, &chain, gapped).expect("covered");
+    let next = transaction(&chain, &transfer(&chain, 2, 0));
+    add(&mut mempool, &chain, next).expect("covered");
+    for _ in 0..GAP_BLOCKS_MAX {
+        chain.mine_empty(bob().account(), 1);
+        assert_eq!(mempool.tip_moved(chain.state()), Ok(Vec::new()));
+        assert_sound(&mempool);
+    }
+    chain.mine_empty(bob().account(), 1);
+    let forgotten = mempool.tip_moved(chain.state()).expect("memory answers");
+    assert_eq!(forgotten.len(), 2);
+    assert!(forgotten.contains(&gapped));
+    assert!(mempool.is_empty());
+    assert_sound(&mempool);
+}
+
+#[test]
+fn a_block_that_fills_a_gap_closes_it() {
+    let mut chain = funded();
+    let mut mempool = Mempool::default();
+    let item = transaction(&chain, &transfer(&chain, 1, 900));
+    let name = add(&mut mempool, &chain, item).expect("covered");
+    let first = transfer(&chain, 0, 0);
+    let block = chain.mine(bob().account(), &[first], &[]).clone();
+    mempool.block_connected(&block.block().body);
+    mempool.tip_moved(chain.state()).expect("memory answers");
+    assert!(mempool.entries[&name].value > 1);
+    for _ in 0..2 * GAP_BLOCKS_MAX {
+        chain.mine_empty(bob().account(), 1);
+        assert_eq!(mempool.tip_moved(chain.state()), Ok(Vec::new()));
+    }
+    assert_sound(&mempool);
+}
+
+#[test]
+fn whatever_leaves_without_a_block_is_named_once() {
+    let mut chain = funded();
+    let mut mempool = Mempool::default();
+    let taken = transfer(&chain, 0, 0);
+    add(&mut mempool, &chain, transaction(&chain, &taken)).expect("taken");
+    let loser = transaction(&chain, &transfer(&chain, 1, 0));
+    add(&mut mempool, &chain, loser.clone()).expect("taken");
+    let gapped = transaction(&chain, &transfer(&chain, 5, 0));
+    add(&mut mempool, &chain, gapped.clone()).expect("covered");
+    let block = chain
+        .mine(bob().account(), &[taken, transfer(&chain, 1, 7)], &[])
+        .clone();
+    mempool.block_connected(&block.block().body);
+    assert_eq!(mempool.take_departed(), [loser.pending_id()]);
+    assert_eq!(mempool.take_departed(), []);
+    for _ in 0..=GAP_BLOCKS_MAX {
+        mempool.tip_moved(chain.state()).expect("memory answers");
+        chain.mine_empty(bob().account(), 1);
+    }
+    assert_eq!(mempool.take_departed(), [gapped.pending_id()]);
+
+    // Displaced by what pays more.
+    let stale = envelope(&chain, &message(&chain, 1));
+    add(&mut mempool, &chain, stale.clone()).expect("taken");
+    // Full, by the word of this test alone.
+    mempool.bytes = BYTES_MAX;
+    let dearer = transaction(&chain, &transfer(&chain, 2, 0));
+    add(&mut mempool, &chain, dearer).expect("worth more");
+    assert_eq!(mempool.take_departed(), [stale.pending_id()]);
 }
 
 #[test]

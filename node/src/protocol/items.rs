@@ -13,11 +13,12 @@
 //! # Not here
 //! What the mempool keeps: [`crate::mempool`].
 
-use chain::{Block, EnvelopeBytes, Hash32, Timestamp, Transaction, codec};
+use chain::{Block, EnvelopeBytes, Hash32, Timestamp, Transaction, WireId, codec};
 use consensus::envelope::check_envelope;
 use consensus::transaction::check_transaction;
 use consensus::transition::Draft;
 use consensus::{Carrier, Rule, Severity};
+use store::PendingId;
 
 use super::overtaken::was_in_time_lately;
 use super::{Action, Node, Token, Topic, Verdict};
@@ -131,9 +132,11 @@ impl<L: Ledger> Node<L> {
             .map(Loose::Transaction);
         let envelopes = block.body.envelopes.iter().cloned().map(Loose::Envelope);
         for item in transactions.chain(envelopes) {
-            // What the new branch does not allow has no place here.
-            if let Ok(item) = self.check(item)? {
-                self.mempool.readmit(item);
+            let id = item.pending_id();
+            match self.check(item)? {
+                Ok(item) => self.mempool.readmit(item),
+                // What the new branch does not allow has no place here.
+                Err(_) => self.mempool.not_readmitted(id),
             }
         }
         Ok(())
@@ -147,11 +150,9 @@ impl<L: Ledger> Node<L> {
             return Ok(());
         }
         let view = self.engine.ledger().view()?;
+        self.mempool.tip_moved(&view)?;
         let mut draft = Draft::new(&view, self.engine.params())?;
-        let dropped = self.mempool.select(&mut draft)?;
-        if !dropped.is_empty() {
-            self.outbox.push(Action::Dropped(dropped));
-        }
+        self.mempool.select(&mut draft)?;
         Ok(())
     }
 
@@ -196,11 +197,7 @@ impl<L: Ledger> Node<L> {
     /// What a refused item says about who brought it: what the rule says, less what its way here
     /// explains.
     fn blame(&self, name: &Hash32, rule: &Rule) -> Result<Severity, LedgerError> {
-        let severity = match rule {
-            // Judged against a block of our branch; on the sender's it may be another one.
-            Rule::StampHash | Rule::StampSolution => Severity::Minor,
-            rule => rule.severity(Carrier::Loose),
-        };
+        let severity = rule.severity(Carrier::Loose);
         let is_excused = severity == Severity::Minor
             && (self.overtaken.contains(name)
                 || was_in_time_lately(rule, self.engine.params())
@@ -306,6 +303,14 @@ impl Loose {
         match self {
             Self::Transaction(transaction) => transaction_name(transaction),
             Self::Envelope(bytes) => envelope_name(bytes),
+        }
+    }
+
+    /// Names its row among the durable submissions, as [`Item::pending_id`] does.
+    fn pending_id(&self) -> PendingId {
+        match self {
+            Self::Transaction(transaction) => PendingId::Transaction(transaction.id()),
+            Self::Envelope(_) => PendingId::Envelope(WireId::from_bytes(*self.name().as_bytes())),
         }
     }
 }

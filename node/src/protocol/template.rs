@@ -13,7 +13,7 @@ use chain::{AccountId, Block, Timestamp};
 use consensus::error::ApplyError;
 use consensus::transition::Draft;
 
-use super::{Action, Node};
+use super::Node;
 use crate::ledger::{Ledger, LedgerError};
 
 impl<L: Ledger> Node<L> {
@@ -43,10 +43,7 @@ impl<L: Ledger> Node<L> {
                 Err(ApplyError::View(error)) => return Err(error.into()),
             }
         }
-        let dropped = self.mempool.select(&mut draft)?;
-        if !dropped.is_empty() {
-            self.outbox.push(Action::Dropped(dropped));
-        }
+        self.mempool.select(&mut draft)?;
         Ok(draft.into_block(payout, now)?)
     }
 }

@@ -19,8 +19,8 @@ use chain::{Block, Timestamp};
 use network::{
     Ban, BanSubject, Event, Handle, MessageToken, PeerId, PublicationId, RequestId, ResponseToken,
 };
-use store::Store;
 use store::peers::BanRow;
+use store::{PendingId, Store};
 
 use super::{Board, Command, Notice};
 use crate::disk::Disk;
@@ -303,12 +303,7 @@ impl Desk {
                         self.board.tell(Notice::Pending(Arc::new(item.clone())));
                     }
                 }
-                Action::Dropped(names) => {
-                    tracing::debug!(
-                        items = names.len(),
-                        "items left the mempool without a block"
-                    );
-                }
+                Action::Dropped(ids) => self.forget(&ids),
             }
         }
         let items = u32::try_from(self.node.mempool().len()).unwrap_or(u32::MAX);
@@ -316,6 +311,14 @@ impl Desk {
             .figures
             .mempool_items
             .store(items, Ordering::Relaxed);
+    }
+
+    /// What will not be in a block need not last longer than a crash.
+    pub(crate) fn forget(&self, ids: &[PendingId]) {
+        tracing::debug!(items = ids.len(), "items left the mempool without a block");
+        if let Err(error) = self.store.remove_pending(ids) {
+            tracing::warn!(%error, "durable submissions that are over were not removed");
+        }
     }
 
     fn tip_moved(&self, moves: Vec<TipMove>) {

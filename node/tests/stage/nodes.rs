@@ -25,7 +25,7 @@ use rpc::NodeApi;
 use rpc::types::{
     Acknowledgement, AddressText, BanStatus, Connect, Generate, PeerStatus, RawHex, Submit,
 };
-use store::KillPoints;
+use store::{KillPoints, Options, Store};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -109,6 +109,11 @@ impl Peer {
 
     /// The same node after a clean stop.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_after(|_| ()).await.0
+    }
+
+    /// The same node after a clean stop, during which `look` has the store for itself.
+    pub(crate) async fn restart_after<T>(self, look: impl FnOnce(&Store) -> T) -> (Self, T) {
         let Self {
             api,
             clock,
@@ -120,15 +125,21 @@ impl Peer {
         // Whoever holds the interface holds the store, and its lock.
         drop(api);
         running.stop().await.expect("a clean stop");
+        let store = Store::open(&folder.path().join("node"), &params, Options::default());
+        let store = store.expect("nobody else has it");
+        let seen = look(&store);
+        store.close().expect("closed");
+        drop(store);
         let running = run(&folder, number, &params, &clock).await;
-        Self {
+        let peer = Self {
             api: running.api(),
             clock,
             params,
             running,
             number,
             folder,
-        }
+        };
+        (peer, seen)
     }
 
     pub(crate) fn id(&self) -> String {

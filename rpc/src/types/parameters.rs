@@ -91,6 +91,8 @@ parameters! {
         after: Option<Hex<Hash32>>,
         /// Ids wanted; at most 10,000 are answered.
         count: Option<u32>,
+        /// Also the encoded envelopes; the page ends early with the one that brings them to 2 MiB.
+        raw: Option<bool>,
     }
 
     /// Whose template.
