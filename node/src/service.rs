@@ -29,7 +29,7 @@ use crate::mempool::Item;
 use crate::protocol::Node;
 
 pub use desk::PeerView;
-pub use start::{Config, RunningNode, StartError, start};
+pub use start::{Config, EndError, RunningNode, StartError, start};
 
 /// Work waiting for the node's thread; beyond it callers are told that the node is busy.
 pub(crate) const QUEUE_MAX: usize = 1_024;
