@@ -128,6 +128,8 @@ pub enum Action {
     Ban(Ban),
     /// The tip moved; listeners are told.
     TipMoved(Vec<TipMove>),
+    /// A heavier branch was left aside for the depth of the reorg; the operator is to look.
+    ReorgRefused,
     /// An item entered the mempool; listeners are told.
     Pending(Hash32),
     /// Items left the mempool without a block.
@@ -300,7 +302,7 @@ impl<L: Ledger> Node<L> {
             self.take_header(&header, None, now)?;
         }
         // A commit that failed for lack of room is tried again.
-        let advance = self.engine.advance(&self.mempool)?;
+        let advance = self.engine.advance(&self.mempool);
         self.settle(advance, now)?;
         self.ask_for_bodies(now);
         Ok(())
@@ -328,7 +330,8 @@ impl<L: Ledger> Node<L> {
         self.follow(actions, now);
     }
 
-    /// Draws the consequences of moves: mempool, listeners, scores.
+    /// Draws the consequences of moves: mempool, listeners, scores; and then says what stopped
+    /// them, if something did.
     fn settle(&mut self, advance: Advance, now: Timestamp) -> Result<(), LedgerError> {
         for (id, rule) in advance.condemned {
             tracing::warn!(block = %id, %rule, "a block is invalid");
@@ -340,8 +343,12 @@ impl<L: Ledger> Node<L> {
                 self.outbox.extend(ban.map(Action::Ban));
             }
         }
+        for _ in advance.too_deep {
+            self.outbox.push(Action::ReorgRefused);
+        }
+        let ended = advance.stopped.map_or(Ok(()), Err);
         if advance.moves.is_empty() {
-            return Ok(());
+            return ended;
         }
         for step in &advance.moves {
             if let TipMove::Connected(block) = step {
@@ -358,7 +365,7 @@ impl<L: Ledger> Node<L> {
         }
         self.drop_stale()?;
         self.outbox.push(Action::TipMoved(advance.moves));
-        Ok(())
+        ended
     }
 
     fn remember_uncle(&mut self, header: Header) {

@@ -82,6 +82,7 @@ pub(crate) struct Figures {
     pub(crate) disk_full: AtomicBool,
     pub(crate) blocks_connected: std::sync::atomic::AtomicU64,
     pub(crate) blocks_disconnected: std::sync::atomic::AtomicU64,
+    pub(crate) reorgs_refused: std::sync::atomic::AtomicU64,
     pub(crate) bans: std::sync::atomic::AtomicU64,
     pub(crate) mempool_items: AtomicU32,
     pub(crate) announcement_bytes: std::sync::atomic::AtomicU64,
