@@ -41,6 +41,8 @@ pub use items::ItemSubmission;
 pub const PARKED_HEADERS_MAX: usize = 64;
 /// Announced blocks that wait for missing items.
 pub const RECONSTRUCTIONS_MAX: usize = 16;
+/// How long an announcer has a block to itself: some round trips, and less than a block's time.
+const ASSEMBLY_MS: u64 = 1_000;
 /// Blocks whose bringer is remembered until they are applied.
 const BRINGERS_MAX: usize = 256;
 /// Solved headers remembered as possible uncles.
@@ -150,6 +152,22 @@ struct Assembly {
     from: PeerName,
     token: Token,
     block: Reconstruction,
+    /// When the block was first announced; outlives a change of the announcer.
+    since: Timestamp,
+    /// When this announcer was asked.
+    asked: Timestamp,
+}
+
+impl Assembly {
+    /// Whether the block may be sought elsewhere too.
+    fn is_overdue(&self, now: Timestamp) -> bool {
+        now.get().saturating_sub(self.since.get()) >= ASSEMBLY_MS
+    }
+
+    /// Whether the announcer had its time.
+    fn is_replaceable(&self, now: Timestamp) -> bool {
+        now.get().saturating_sub(self.asked.get()) >= ASSEMBLY_MS
+    }
 }
 
 /// The node's state machine.
@@ -322,7 +340,10 @@ impl<L: Ledger> Node<L> {
     }
 
     fn ask_for_bodies(&mut self, now: Timestamp) {
-        let assembling = |id: &BlockId| self.assemblies.contains_key(id);
+        let assembling = |id: &BlockId| {
+            let assembly = self.assemblies.get(id);
+            assembly.is_some_and(|assembly| !assembly.is_overdue(now))
+        };
         let wanted = self
             .engine
             .wanted(crate::sync::BODIES_IN_FLIGHT_MAX, assembling);

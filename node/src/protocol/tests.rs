@@ -12,6 +12,8 @@ use crate::ledger::{BodyPresence, KnownBlock};
 use crate::peers::BAN_SCORE;
 use crate::wire::BlockAnnouncement;
 
+mod hostile;
+
 /// A ledger that forgets everything when it is dropped.
 pub(super) struct Memory {
     state: MemoryState,
@@ -19,6 +21,14 @@ pub(super) struct Memory {
     known: BTreeMap<BlockId, KnownBlock>,
     bodies: BTreeMap<BlockId, chain::Body>,
     genesis: BlockId,
+    full_for: Option<Write>,
+}
+
+/// What a full disk has no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Write {
+    Header,
+    Connect,
 }
 
 impl Memory {
@@ -35,6 +45,15 @@ impl Memory {
             known: BTreeMap::from([(genesis.id(), known)]),
             bodies: BTreeMap::from([(genesis.id(), genesis.body.clone())]),
             genesis: genesis.id(),
+            full_for: None,
+        }
+    }
+
+    fn room_for(&self, write: Write) -> Result<(), LedgerError> {
+        if self.full_for == Some(write) {
+            Err(LedgerError::Full)
+        } else {
+            Ok(())
         }
     }
 
@@ -93,6 +112,7 @@ impl Ledger for Memory {
     }
 
     fn put_header(&mut self, header: &Header) -> Result<(), LedgerError> {
+        self.room_for(Write::Header)?;
         let known = KnownBlock {
             header: *header,
             body: BodyPresence::Absent,
@@ -109,6 +129,7 @@ impl Ledger for Memory {
     }
 
     fn connect(&mut self, block: &AppliedBlock) -> Result<(), LedgerError> {
+        self.room_for(Write::Connect)?;
         self.state.connect(block);
         self.bodies.insert(*block.id(), block.block().body.clone());
         self.set_body(block.id(), BodyPresence::Applied);
