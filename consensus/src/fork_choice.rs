@@ -32,12 +32,12 @@ mod locator;
 mod node;
 mod room;
 mod tip;
+mod uncles;
 mod weight;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chain::{BlockId, Header, Height};
-use genesis::law;
 
 use crate::difficulty::{Target, Work};
 use crate::error::{Rule, TreeError, ViewError};
@@ -49,7 +49,8 @@ pub use room::{BLOCKS_MAX, TREE_DEPTH_BLOCKS};
 pub use tip::{ReorgLimit, TipChange};
 pub use weight::{Score, weight};
 
-use node::{Content, KnownBody, Leaf, Node, Rank, Standing};
+use node::{Content, Leaf, Node, Rank, Standing};
+use uncles::Uncle;
 
 /// Seats seen for any block and level of any term: zero until stakers vote. The terms of stake
 /// enter here and nowhere else.
@@ -95,10 +96,8 @@ impl BlockTree {
             jump: id,
             bound: Score::ZERO,
             uncle_work_max: Work::ZERO,
-            content: Content::Applied(KnownBody {
-                uncle_work: Work::ZERO,
-                seen: Seen::BeforeRestart,
-            }),
+            content: Content::Applied(Seen::BeforeRestart),
+            uncles: Vec::new(),
             score: Some(Score::ZERO),
             invalid: false,
             conflicts_with_finality: false,
@@ -153,6 +152,7 @@ impl BlockTree {
             bound,
             uncle_work_max,
             content: Content::Missing,
+            uncles: Vec::new(),
             score: None,
             invalid: false,
             conflicts_with_finality: false,
@@ -165,18 +165,17 @@ impl BlockTree {
         Ok(Insertion::Added)
     }
 
-    /// Records that the body of `id` is here and matches its header. `uncle_work` is the summed
-    /// work of the uncles it includes, each of which passed
-    /// [`check_uncle_header`](crate::header::check_uncle_header). It counts up to what the header
-    /// allows: more comes from uncles of another branch, which applying the block will refuse. A
-    /// second call changes nothing: the first sight counts.
+    /// Records that the body of `id` is here and matches its header. `uncles` are those that it
+    /// includes and that passed [`check_uncle_header`](crate::header::check_uncle_header). They
+    /// count as far as the branch and the header allow: more comes from uncles that applying the
+    /// block will refuse. A second call changes nothing: the first sight counts.
     ///
     /// # Errors
     /// [`TreeError::UnknownBlock`].
     pub fn add_body(
         &mut self,
         id: &BlockId,
-        uncle_work: Work,
+        uncles: &[CheckedHeader],
         seen: Seen,
     ) -> Result<(), TreeError> {
         let node = self
@@ -184,8 +183,8 @@ impl BlockTree {
             .get_mut(id)
             .ok_or(TreeError::UnknownBlock { id: *id })?;
         if node.content == Content::Missing {
-            let uncle_work = uncle_work.min(node.uncle_work_max);
-            node.content = Content::Known(KnownBody { uncle_work, seen });
+            node.content = Content::Known(seen);
+            node.uncles = uncles.iter().map(Uncle::from).collect();
             self.connect(*id);
         }
         Ok(())
@@ -198,8 +197,8 @@ impl BlockTree {
     pub fn mark_applied(&mut self, id: &BlockId) -> Result<(), TreeError> {
         let node = self.nodes.get_mut(id);
         match node.map(|node| &mut node.content) {
-            Some(content @ &mut (Content::Known(body) | Content::Applied(body))) => {
-                *content = Content::Applied(body);
+            Some(content @ &mut (Content::Known(seen) | Content::Applied(seen))) => {
+                *content = Content::Applied(seen);
                 Ok(())
             }
             Some(Content::Missing) | None => Err(TreeError::UnknownBlock { id: *id }),
@@ -304,28 +303,6 @@ impl BlockTree {
         self.nodes.is_empty()
     }
 
-    /// Most work that the uncles counted by `header` can stand for. An uncle at depth d carries
-    /// the target of the ancestor at depth d, its sibling, so nothing heavier than the heaviest of
-    /// those ancestors can be included.
-    fn uncle_work_max(&self, header: &Header, parent: &Node) -> Work {
-        let siblings =
-            std::iter::successors(Some(parent), |node| self.nodes.get(&node.header.parent));
-        let depths = (1..=law::UNCLE_DEPTH_MAX).zip(siblings);
-        let (deepest, heaviest) = depths.fold((0, 0), |(_, heaviest), (depth, sibling)| {
-            (depth, sibling.work.get().max(heaviest))
-        });
-        // Siblings below the root are not here. A target at most doubles from block to block, so
-        // going down the work at most doubles, and one more for the rounding.
-        let unseen = law::UNCLE_DEPTH_MAX
-            .min(header.height.get())
-            .saturating_sub(deepest);
-        let allowance =
-            (0..unseen).fold(heaviest, |work, _| work.saturating_mul(2).saturating_add(1));
-        let solutions = header.pow_count.saturating_sub(parent.header.pow_count);
-        let uncles = u128::from(solutions.saturating_sub(1));
-        Work::new(allowance.saturating_mul(uncles))
-    }
-
     /// Puts a node into the tree as its parent's youngest child.
     fn attach(&mut self, id: BlockId, node: Node) {
         if let Some(parent) = self.nodes.get_mut(&node.header.parent) {
@@ -347,14 +324,14 @@ impl BlockTree {
                 .nodes
                 .get(&node.header.parent)
                 .and_then(|node| node.score);
-            let (Some(parent_score), Some(body)) = (parent_score, node.content.body()) else {
+            let (Some(parent_score), Some(_)) = (parent_score, node.content.seen()) else {
                 continue;
             };
             let score = weight(node.work, VOTES_SEEN, LEVEL)
                 .and_then(|weight| {
                     parent_score
                         .checked_add(weight)?
-                        .checked_add_work(body.uncle_work)
+                        .checked_add_work(self.uncle_work(node))
                 })
                 .expect("a score is at most the bound, which did not overflow");
             pending.extend_from_slice(&node.children);

@@ -6,8 +6,10 @@
 //!   no third door.
 //! * The state moves by one block at a time, each move one atomic commit; after a crash the tree is
 //!   rebuilt from what was committed.
-//! * A verdict about a body is remembered under the header's id only if the rule condemns every
-//!   body of that header (`Rule::condemns_block`).
+//! * A verdict about a body is remembered under the header's id only if the header's roots bind
+//!   that very body to it and the rule says so (`Rule::condemns_block`).
+//! * A reorg deeper than the law is not made and stops nothing: its branch is left aside, with an
+//!   alarm, and the tip goes on growing.
 //! * A failure of our own storage never marks a block.
 //!
 //! # Spec
@@ -21,17 +23,16 @@ use std::collections::BTreeMap;
 
 use chain::{Block, BlockId, Body, Header, Height, Timestamp};
 use consensus::block::{CheckedBlock, VerifiedSet, check_block};
-use consensus::difficulty::Work;
 use consensus::error::{ApplyError, TreeError};
 use consensus::fork_choice::{
-    BlockStatus, BlockTree, Fault, Insertion, ReorgLimit, Seen, TREE_DEPTH_BLOCKS,
+    BlockStatus, BlockTree, Fault, Insertion, ReorgLimit, Seen, TREE_DEPTH_BLOCKS, TipChange,
 };
 use consensus::header::{CheckedHeader, check_header, check_stored_header, check_uncle_header};
 use consensus::transition::apply;
 use consensus::{Rule, ViewError};
 use genesis::Params;
 
-use crate::ledger::{BodyPresence, Ledger, LedgerError, Pace, uncle_work};
+use crate::ledger::{BodyPresence, Ledger, LedgerError, Pace};
 
 /// Checked blocks kept in memory between their check and their commit: what one answer to a request
 /// for bodies can bring out of order.
@@ -97,6 +98,19 @@ pub struct Advance {
     pub moves: Vec<TipMove>,
     /// Blocks that broke a rule when they were applied.
     pub condemned: Vec<(BlockId, Rule)>,
+    /// Reorgs that were refused for their depth.
+    pub too_deep: Vec<ReorgRefused>,
+    /// Why it ended early, if it did; the moves up to there were made all the same.
+    pub stopped: Option<LedgerError>,
+}
+
+/// A heavier branch that parts from ours deeper than the law lets a node go back by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReorgRefused {
+    /// The first block of that branch that is not ours.
+    pub branch: BlockId,
+    /// Blocks of ours that it would undo.
+    pub depth_blocks: u64,
 }
 
 /// The engine.
@@ -132,13 +146,22 @@ impl<L: Ledger> Engine<L> {
             checked: BTreeMap::new(),
         };
         let above = root_height.checked_add(1).unwrap_or(root_height);
-        for known in engine.ledger.blocks_from(above)? {
-            engine.restore(&known)?;
+        let known = engine.ledger.blocks_from(above)?;
+        for block in &known {
+            engine.restore(block)?;
         }
-        if engine.tree.status(&tip) != Some(BlockStatus::Applied) && *engine.tree.root() != tip {
+        if engine.tree.status(&tip) != Some(BlockStatus::Applied) {
             return Err(damaged(format!(
                 "the tip {tip} is not among the applied blocks"
             )));
+        }
+        // Marks come last: a header above a marked block would find no place.
+        for block in known.iter().filter(|block| block.is_invalid) {
+            engine.restore_mark(&block.header.id())?;
+        }
+        // The mark of a block is durable before its disconnection: a crash may lie between.
+        while engine.tree.status(&engine.tip()?.1) == Some(BlockStatus::Invalid) {
+            engine.ledger.disconnect()?;
         }
         Ok(engine)
     }
@@ -154,16 +177,17 @@ impl<L: Ledger> Engine<L> {
         let id = *checked.id();
         match self.tree.insert(&checked) {
             Ok(_) => {}
-            // Descendants of a block that was marked invalid, or too many side headers.
-            Err(TreeError::Rule(_) | TreeError::Full | TreeError::ConflictsWithFinality) => {
-                return Ok(());
-            }
+            // Too many side headers.
+            Err(TreeError::Full) => return Ok(()),
             Err(error) => return Err(damaged(error.to_string())),
         }
         if known.body != BodyPresence::Absent {
-            let uncles = uncle_work(&self.ledger.uncles(&id)?);
+            // One that does not hold will be named when the block is applied.
+            let uncles = self
+                .check_uncles(header, &self.ledger.uncles(&id)?)
+                .unwrap_or_default();
             self.tree
-                .add_body(&id, uncles, Seen::BeforeRestart)
+                .add_body(&id, &uncles, Seen::BeforeRestart)
                 .map_err(|error| damaged(error.to_string()))?;
         }
         if known.body == BodyPresence::Applied {
@@ -171,12 +195,15 @@ impl<L: Ledger> Engine<L> {
                 .mark_applied(&id)
                 .map_err(|error| damaged(error.to_string()))?;
         }
-        if known.is_invalid {
-            self.tree
-                .invalidate(&id, Fault::Invalid)
-                .map_err(|error| damaged(error.to_string()))?;
-        }
         Ok(())
+    }
+
+    fn restore_mark(&mut self, id: &BlockId) -> Result<(), LedgerError> {
+        match self.tree.invalidate(id, Fault::Invalid) {
+            // It found no place.
+            Ok(()) | Err(TreeError::UnknownBlock { .. }) => Ok(()),
+            Err(error) => Err(damaged(error.to_string())),
+        }
     }
 
     /// Closes the engine and hands the storage back.
@@ -208,6 +235,11 @@ impl<L: Ledger> Engine<L> {
         &self.ledger
     }
 
+    #[cfg(test)]
+    pub(crate) fn ledger_mut(&mut self) -> &mut L {
+        &mut self.ledger
+    }
+
     /// The block tree, for reading.
     pub fn tree(&self) -> &BlockTree {
         &self.tree
@@ -233,8 +265,12 @@ impl<L: Ledger> Engine<L> {
         let context = self.tree.header_context(&header.parent).ok_or(unknown)?;
         let checked = check_header(header, &context, &self.params, now)?;
         let insertion = self.tree.insert(&checked)?;
-        if insertion == Insertion::Added {
-            self.ledger.put_header(header)?;
+        if insertion == Insertion::Added
+            && let Err(error) = self.ledger.put_header(header)
+        {
+            // The tree must not know what the disk does not.
+            self.tree.forget_header(&id);
+            return Err(error.into());
         }
         Ok(insertion)
     }
@@ -253,21 +289,21 @@ impl<L: Ledger> Engine<L> {
             None => return Err(Refusal::UnknownHeader { id: *id }),
             Some(BlockStatus::HeaderOnly) => {}
             Some(BlockStatus::BodyKnown | BlockStatus::Applied) => return Ok(Advance::default()),
-            Some(BlockStatus::Invalid | BlockStatus::ConflictsWithFinality) => {
-                return Err(Rule::InvalidAncestor.into());
+            Some(BlockStatus::Invalid) => return Err(Rule::InvalidAncestor.into()),
+            Some(BlockStatus::ConflictsWithFinality) => {
+                return Err(TreeError::ConflictsWithFinality.into());
             }
         }
-        let block = self.check_body(id, body, verified).inspect_err(|refusal| {
-            if let Refusal::Rule(rule) = refusal {
+        let (block, uncles) = match self.check_body(id, &body, verified) {
+            Ok(checked) => checked,
+            Err(Refusal::Rule(rule)) => {
                 tracing::debug!(block = %id, %rule, "a body was refused");
-            }
-        });
-        let (block, uncle_work, body) = match block {
-            Err(Refusal::Rule(rule)) if rule.condemns_block() => {
-                self.condemn(id)?;
+                if rule.condemns_block() && self.is_bound(id, &body) {
+                    self.condemn(id)?;
+                }
                 return Err(rule.into());
             }
-            other => other?,
+            Err(other) => return Err(other),
         };
         let extends_tip = self.tree.header(id).map(|header| header.parent) == Some(self.tip()?.1);
         if !extends_tip {
@@ -275,39 +311,45 @@ impl<L: Ledger> Engine<L> {
         }
         let arrival = self.arrivals;
         self.arrivals = arrival.saturating_add(1);
-        self.tree.add_body(id, uncle_work, Seen::At(arrival))?;
+        self.tree.add_body(id, &uncles, Seen::At(arrival))?;
         if extends_tip || self.checked.len() < CHECKED_BLOCKS_MAX {
             self.checked.insert(*id, block);
         }
-        self.advance(verified).map_err(Refusal::from)
+        Ok(self.advance(verified))
     }
 
-    /// Moves the tip to the best block, as far as bodies allow.
-    ///
-    /// # Errors
-    /// [`LedgerError`]; the tip is where the last commit left it, and a later call goes on.
-    pub fn advance(&mut self, verified: &impl VerifiedSet) -> Result<Advance, LedgerError> {
+    /// Moves the tip to the best block, as far as bodies, the law and the storage allow. If the
+    /// storage stops it, the tip is where the last commit left it, and a later call goes on.
+    #[must_use = "the moves that were made have consequences"]
+    pub fn advance(&mut self, verified: &impl VerifiedSet) -> Advance {
         let mut advance = Advance::default();
+        advance.stopped = self.advance_into(&mut advance, verified).err();
+        advance
+    }
+
+    fn advance_into(
+        &mut self,
+        advance: &mut Advance,
+        verified: &impl VerifiedSet,
+    ) -> Result<(), LedgerError> {
         loop {
             let tip = self.tip()?.1;
-            let change = self
-                .tree
-                .tip_change(&tip, ReorgLimit::Law)
-                .map_err(|error| damaged(error.to_string()))?;
+            let Some(change) = self.lawful_change(&tip, advance)? else {
+                continue;
+            };
             if change.is_empty() {
                 break;
             }
             for _ in &change.disconnect {
-                advance
-                    .moves
-                    .push(TipMove::Disconnected(self.ledger.disconnect()?));
+                let block = self.ledger.disconnect()?;
+                advance.moves.push(TipMove::Disconnected(block));
             }
             for id in &change.connect {
                 match self.connect(id, verified)? {
                     Ok(block) => advance.moves.push(TipMove::Connected(block)),
                     Err(rule) => {
-                        self.condemn(id)?;
                         advance.condemned.push((*id, rule));
+                        self.condemn(id)?;
                         break;
                     }
                 }
@@ -317,7 +359,52 @@ impl<L: Ledger> Engine<L> {
         self.tree.prune_behind(&tip);
         let best_is_behind = |block: &CheckedBlock| self.tree.status(block.id()).is_some();
         self.checked.retain(|_, block| best_is_behind(block));
-        Ok(advance)
+        Ok(())
+    }
+
+    /// The way to the best block; nothing if it was too long, and the choice is to be made anew.
+    fn lawful_change(
+        &mut self,
+        tip: &BlockId,
+        advance: &mut Advance,
+    ) -> Result<Option<TipChange>, LedgerError> {
+        // A tip is invalid only at the operator's word, which is the consent that the law asks for.
+        let limit = match self.tree.status(tip) {
+            Some(BlockStatus::Invalid) => ReorgLimit::Lifted,
+            _ => ReorgLimit::Law,
+        };
+        match self.tree.tip_change(tip, limit) {
+            Ok(change) => Ok(Some(change)),
+            Err(TreeError::ReorgTooDeep { depth_blocks }) => {
+                let branch = self.leave_aside(tip)?;
+                tracing::error!(
+                    %branch,
+                    depth_blocks,
+                    "a heavier branch parts deeper than a node may go back; it is not followed"
+                );
+                advance.too_deep.push(ReorgRefused {
+                    branch,
+                    depth_blocks,
+                });
+                Ok(None)
+            }
+            Err(error) => Err(damaged(error.to_string())),
+        }
+    }
+
+    /// Takes the best block's branch out of the choice, in memory alone: our own chain is what gets
+    /// extended and downloaded from here on. A restart looks at it anew.
+    fn leave_aside(&mut self, tip: &BlockId) -> Result<BlockId, LedgerError> {
+        let change = self
+            .tree
+            .tip_change(tip, ReorgLimit::Lifted)
+            .map_err(|error| damaged(error.to_string()))?;
+        let no_branch = || damaged(format!("nothing is better than the tip {tip}"));
+        let branch = *change.connect.first().ok_or_else(no_branch)?;
+        self.tree
+            .invalidate(&branch, Fault::ConflictsWithFinality)
+            .map_err(|error| damaged(error.to_string()))?;
+        Ok(branch)
     }
 
     /// Treats a block and its descendants as invalid, at the operator's word.
@@ -331,7 +418,7 @@ impl<L: Ledger> Engine<L> {
     ) -> Result<Advance, Refusal> {
         self.tree.invalidate(id, Fault::Invalid)?;
         self.ledger.set_invalid(id, true)?;
-        self.advance(verified).map_err(Refusal::from)
+        Ok(self.advance(verified))
     }
 
     /// Takes back [`Self::invalidate`], or a verdict, for a block and its ancestors.
@@ -344,8 +431,9 @@ impl<L: Ledger> Engine<L> {
         verified: &impl VerifiedSet,
     ) -> Result<Advance, Refusal> {
         self.tree.reconsider(id, Fault::Invalid)?;
+        self.tree.reconsider(id, Fault::ConflictsWithFinality)?;
         self.ledger.set_invalid(id, false)?;
-        self.advance(verified).map_err(Refusal::from)
+        Ok(self.advance(verified))
     }
 
     /// Bodies worth asking for, best first, with their heights.
@@ -379,18 +467,27 @@ impl<L: Ledger> Engine<L> {
         move |height| tree.ancestor(&parent, height)
     }
 
+    /// The roots are compared before anything in the body is believed, its uncles included.
     fn check_body(
         &self,
         id: &BlockId,
-        body: Body,
+        body: &Body,
         verified: &impl VerifiedSet,
-    ) -> Result<(CheckedBlock, Work, Body), Refusal> {
+    ) -> Result<(CheckedBlock, Vec<CheckedHeader>), Refusal> {
         let header = self.checked_header(id)?;
-        let uncle_work = self.check_uncles(header.header(), &body)?;
-        let kept = body.clone();
         let branch = self.branch_above(header.header().parent);
-        let block = check_block(body, &header, &branch, &self.params, verified)?;
-        Ok((block, uncle_work, kept))
+        let block = check_block(body.clone(), &header, &branch, &self.params, verified)?;
+        let uncles = self.check_uncles(header.header(), &body.aux.uncles)?;
+        Ok((block, uncles))
+    }
+
+    /// Whether the header's roots say that this body, and no other, is its own.
+    fn is_bound(&self, id: &BlockId, body: &Body) -> bool {
+        self.tree.header(id).is_some_and(|header| {
+            body.tx_root() == header.tx_root
+                && body.envelope_root() == Ok(header.envelope_root)
+                && body.aux.root() == header.aux_root
+        })
     }
 
     fn checked_header(&self, id: &BlockId) -> Result<CheckedHeader, Refusal> {
@@ -407,19 +504,16 @@ impl<L: Ledger> Engine<L> {
         Ok(check_stored_header(header, &context, &self.params)?)
     }
 
-    /// Uncles in the context of their own parents; the tree must know their work before the block
-    /// is applied.
-    fn check_uncles(&self, header: &Header, body: &Body) -> Result<Work, Refusal> {
-        let mut sum = 0u128;
-        for uncle in body.aux.uncles.iter().take(genesis::law::UNCLES_MAX) {
-            // An unknown parent is no ancestor; `apply` names the rule.
-            let Some(context) = self.tree.header_context(&uncle.parent) else {
-                continue;
-            };
-            let checked = check_uncle_header(uncle, &context, &self.params, header.time)?;
-            sum = sum.saturating_add(checked.work().get());
-        }
-        Ok(Work::new(sum))
+    /// Uncles in the context of their own parents. Whether the branch allows them the tree and
+    /// `apply` decide; one without a known parent counts nothing, and `apply` names the rule.
+    fn check_uncles(&self, header: &Header, uncles: &[Header]) -> Result<Vec<CheckedHeader>, Rule> {
+        let known = uncles.iter().filter_map(|uncle| {
+            let context = self.tree.header_context(&uncle.parent)?;
+            Some((uncle, context))
+        });
+        known
+            .map(|(uncle, context)| check_uncle_header(uncle, &context, &self.params, header.time))
+            .collect()
     }
 
     fn connect(
@@ -460,8 +554,8 @@ impl<L: Ledger> Engine<L> {
             .ledger
             .body(id)?
             .ok_or_else(|| damaged(format!("the body of {id} is gone from the disk")))?;
-        match self.check_body(id, body, verified) {
-            Ok((block, _, _)) => Ok(Ok(block)),
+        match self.check_body(id, &body, verified) {
+            Ok((block, _)) => Ok(Ok(block)),
             Err(Refusal::Rule(rule)) => Ok(Err(rule)),
             Err(Refusal::Ledger(error)) => Err(error),
             Err(other) => Err(damaged(other.to_string())),

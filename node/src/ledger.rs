@@ -11,7 +11,6 @@
 //! The real one: `store`, adapted in [`crate::disk`].
 
 use chain::{Block, BlockId, Body, Header, Height};
-use consensus::difficulty::Work;
 use consensus::transition::AppliedBlock;
 use consensus::{StateView, ViewError};
 
@@ -142,13 +141,4 @@ pub trait Ledger {
     /// # Errors
     /// [`LedgerError`].
     fn set_invalid(&mut self, id: &BlockId, is_invalid: bool) -> Result<(), LedgerError>;
-}
-
-/// Summed work of uncles, each of which was checked when its block came.
-#[must_use]
-pub fn uncle_work(uncles: &[Header]) -> Work {
-    let works = uncles.iter().filter_map(|uncle| {
-        consensus::difficulty::Target::from_compact(uncle.target).map(|target| target.work().get())
-    });
-    Work::new(works.fold(0u128, u128::saturating_add))
 }

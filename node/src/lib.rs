@@ -32,4 +32,4 @@ pub mod sync;
 pub mod wire;
 
 pub use clock::Clock;
-pub use service::{Config, RunningNode, StartError, start};
+pub use service::{Config, EndError, RunningNode, StartError, start};

@@ -45,6 +45,8 @@ pub use items::ItemSubmission;
 pub const PARKED_HEADERS_MAX: usize = 64;
 /// Announced blocks that wait for missing items.
 pub const RECONSTRUCTIONS_MAX: usize = 16;
+/// How long an announcer has a block to itself: some round trips, and less than a block's time.
+const ASSEMBLY_MS: u64 = 1_000;
 /// Blocks whose bringer is remembered until they are applied.
 const BRINGERS_MAX: usize = 256;
 /// Solved headers remembered as possible uncles.
@@ -136,6 +138,8 @@ pub enum Action {
     Ban(Ban),
     /// The tip moved; listeners are told.
     TipMoved(Vec<TipMove>),
+    /// A heavier branch was left aside for the depth of the reorg; the operator is to look.
+    ReorgRefused,
     /// An item entered the mempool; listeners are told.
     Pending(Hash32),
     /// Items left the mempool without a block.
@@ -162,6 +166,22 @@ struct Assembly {
     from: PeerName,
     token: Token,
     block: Reconstruction,
+    /// When the block was first announced; outlives a change of the announcer.
+    since: Timestamp,
+    /// When this announcer was asked.
+    asked: Timestamp,
+}
+
+impl Assembly {
+    /// Whether the block may be sought elsewhere too.
+    fn is_overdue(&self, now: Timestamp) -> bool {
+        now.get().saturating_sub(self.since.get()) >= ASSEMBLY_MS
+    }
+
+    /// Whether the announcer had its time.
+    fn is_replaceable(&self, now: Timestamp) -> bool {
+        now.get().saturating_sub(self.asked.get()) >= ASSEMBLY_MS
+    }
 }
 
 /// The node's state machine.
@@ -333,7 +353,7 @@ impl<L: Ledger> Node<L> {
             }
         }
         // A commit that failed for lack of room is tried again.
-        let advance = self.engine.advance(&self.mempool)?;
+        let advance = self.engine.advance(&self.mempool);
         self.settle(advance, now)?;
         self.ask_for_bodies(now);
         Ok(())
@@ -363,7 +383,10 @@ impl<L: Ledger> Node<L> {
     }
 
     fn ask_for_bodies(&mut self, now: Timestamp) {
-        let assembling = |id: &BlockId| self.assemblies.contains_key(id);
+        let assembling = |id: &BlockId| {
+            let assembly = self.assemblies.get(id);
+            assembly.is_some_and(|assembly| !assembly.is_overdue(now))
+        };
         let wanted = self
             .engine
             .wanted(crate::sync::BODIES_IN_FLIGHT_MAX, assembling);
@@ -371,7 +394,8 @@ impl<L: Ledger> Node<L> {
         self.follow(actions, now);
     }
 
-    /// Draws the consequences of moves: mempool, listeners, scores.
+    /// Draws the consequences of moves: mempool, listeners, scores; and then says what stopped
+    /// them, if something did.
     fn settle(&mut self, advance: Advance, now: Timestamp) -> Result<(), LedgerError> {
         for (id, rule) in advance.condemned {
             tracing::warn!(block = %id, %rule, "a block is invalid");
@@ -383,8 +407,12 @@ impl<L: Ledger> Node<L> {
                 self.outbox.extend(ban.map(Action::Ban));
             }
         }
+        for _ in advance.too_deep {
+            self.outbox.push(Action::ReorgRefused);
+        }
+        let ended = advance.stopped.map_or(Ok(()), Err);
         if advance.moves.is_empty() {
-            return Ok(());
+            return ended;
         }
         self.keep_pace()?;
         for step in &advance.moves {
@@ -402,7 +430,7 @@ impl<L: Ledger> Node<L> {
         }
         self.drop_stale()?;
         self.outbox.push(Action::TipMoved(advance.moves));
-        Ok(())
+        ended
     }
 
     fn remember_uncle(&mut self, header: Header) {

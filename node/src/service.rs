@@ -29,7 +29,7 @@ use crate::mempool::Item;
 use crate::protocol::Node;
 
 pub use desk::PeerView;
-pub use start::{Config, RunningNode, StartError, start};
+pub use start::{Config, EndError, RunningNode, StartError, start};
 
 /// Work waiting for the node's thread; beyond it callers are told that the node is busy.
 pub(crate) const QUEUE_MAX: usize = 1_024;
@@ -82,6 +82,7 @@ pub(crate) struct Figures {
     pub(crate) disk_full: AtomicBool,
     pub(crate) blocks_connected: std::sync::atomic::AtomicU64,
     pub(crate) blocks_disconnected: std::sync::atomic::AtomicU64,
+    pub(crate) reorgs_refused: std::sync::atomic::AtomicU64,
     pub(crate) bans: std::sync::atomic::AtomicU64,
     pub(crate) mempool_items: AtomicU32,
     pub(crate) announcement_bytes: std::sync::atomic::AtomicU64,

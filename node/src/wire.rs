@@ -82,17 +82,22 @@ pub struct BlockAnnouncement {
     #[wincode(with = "List<ShortId, { BLOCK_ITEMS_MAX * size_of::<ShortId>() }>")]
     pub envelopes: Vec<ShortId>,
     /// Whole transactions that the sender thinks are new to others, by position.
-    #[wincode(with = "List<PrefilledTransaction, PREFILLED_BYTES_MAX>")]
+    #[wincode(
+        with = "List<PrefilledTransaction, { PREFILLED_ITEMS_MAX * size_of::<PrefilledTransaction>() }>"
+    )]
     pub new_transactions: Vec<PrefilledTransaction>,
     /// Whole envelopes that the sender thinks are new to others, by position.
-    #[wincode(with = "List<PrefilledEnvelope, PREFILLED_BYTES_MAX>")]
+    #[wincode(
+        with = "List<PrefilledEnvelope, { PREFILLED_ITEMS_MAX * size_of::<PrefilledEnvelope>() }>"
+    )]
     pub new_envelopes: Vec<PrefilledEnvelope>,
     /// Consensus' own items, always whole.
     pub aux: Aux,
 }
 
-/// Memory of the prefilled items' lists (without envelope contents).
-const PREFILLED_BYTES_MAX: usize = 64 << 10;
+/// Prefilled items of either kind: as many of the smallest transactions as their bytes allow, and
+/// some more. What the lists take in memory follows from it, whatever an item's size there.
+const PREFILLED_ITEMS_MAX: usize = 512;
 
 /// A whole transaction and its position in the block.
 #[derive(Clone, Debug, PartialEq, Eq, SchemaRead, SchemaWrite)]
@@ -137,7 +142,8 @@ impl BlockAnnouncement {
             let name = transaction_name(transaction);
             announcement.transactions.push(ShortId::of(&id, &name));
             let bytes = codec::encoded_len(transaction);
-            if bytes <= budget && is_new(&name) {
+            let has_room = announcement.new_transactions.len() < PREFILLED_ITEMS_MAX;
+            if has_room && bytes <= budget && is_new(&name) {
                 budget -= bytes;
                 let transaction = transaction.clone();
                 announcement.new_transactions.push(PrefilledTransaction {
@@ -150,7 +156,8 @@ impl BlockAnnouncement {
             let name = envelope_name(envelope);
             announcement.envelopes.push(ShortId::of(&id, &name));
             let bytes = envelope.as_slice().len();
-            if bytes <= budget && is_new(&name) {
+            let has_room = announcement.new_envelopes.len() < PREFILLED_ITEMS_MAX;
+            if has_room && bytes <= budget && is_new(&name) {
                 budget -= bytes;
                 let envelope = envelope.clone();
                 announcement
@@ -258,10 +265,10 @@ impl MempoolResponse {
 pub struct MissingRequest {
     /// The announced block.
     pub block: BlockId,
-    /// Positions in its list of transactions.
+    /// Positions in its list of transactions, strictly ascending.
     #[wincode(with = "List<u32, { BLOCK_ITEMS_MAX * 4 }>")]
     pub transactions: Vec<u32>,
-    /// Positions in its list of envelopes.
+    /// Positions in its list of envelopes, strictly ascending.
     #[wincode(with = "List<u32, { BLOCK_ITEMS_MAX * 4 }>")]
     pub envelopes: Vec<u32>,
 }
@@ -269,6 +276,13 @@ pub struct MissingRequest {
 impl MissingRequest {
     /// Largest request (bytes).
     pub const BYTES_MAX: usize = 64 + 2 * 4 * BLOCK_ITEMS_MAX;
+
+    /// Whether each position is named once, in order: then the answer is no larger than the block.
+    #[must_use]
+    pub fn is_ascending(&self) -> bool {
+        let ascends = |positions: &[u32]| positions.is_sorted_by(|before, after| before < after);
+        ascends(&self.transactions) && ascends(&self.envelopes)
+    }
 }
 
 /// Transactions and envelopes in the order asked for.
@@ -290,6 +304,9 @@ impl Items {
 
 #[cfg(test)]
 mod tests {
+    use chain::Signature;
+    use chain::transaction::{Order, Output, Prefix, Signed, Transfer};
+
     use super::*;
 
     #[test]
@@ -318,6 +335,48 @@ mod tests {
         );
         let names = MempoolRequest::Items(vec![Hash32::default(); INVENTORY_MAX]);
         assert!(codec::encode(&names).len() <= MempoolRequest::BYTES_MAX);
+    }
+
+    /// Nothing smaller than a transfer to one account can be paid for.
+    fn smallest_transaction() -> Transaction {
+        let transfer = Signed {
+            prefix: Prefix::default(),
+            body: Transfer {
+                outputs: vec![Output::default()],
+            },
+            signature: Signature::from_bytes([0; 64]),
+        };
+        Transaction {
+            version: Transaction::VERSION,
+            order: Order::Transfer(transfer),
+        }
+    }
+
+    fn block_of_small_items(transactions: usize, envelopes: usize) -> Block {
+        let body = Body {
+            transactions: vec![smallest_transaction(); transactions],
+            envelopes: vec![EnvelopeBytes::new(vec![0; 140]); envelopes],
+            ..Body::default()
+        };
+        Block {
+            body,
+            ..Block::default()
+        }
+    }
+
+    #[test]
+    fn every_valid_block_can_be_announced() {
+        let smallest = codec::encoded_len(&smallest_transaction());
+        for transactions in [182, 183, 311, 512, 513, Body::BYTES_MAX / smallest] {
+            for envelopes in [0, 113, 600] {
+                let block = block_of_small_items(transactions, envelopes);
+                let announcement = BlockAnnouncement::of(&block, |_| true);
+                let bytes = codec::encode(&announcement);
+                assert!(bytes.len() <= BlockAnnouncement::BYTES_MAX);
+                let read = codec::decode::<BlockAnnouncement>(&bytes, BlockAnnouncement::BYTES_MAX);
+                assert_eq!(read, Ok(announcement));
+            }
+        }
     }
 
     #[test]

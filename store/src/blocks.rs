@@ -11,7 +11,7 @@
 //! Moving the tip ([`crate::commit`]); which branches are worth keeping (`node::sync`).
 
 use chain::{Block, BlockId, Body, Header};
-use consensus::difficulty::{Target, Work};
+use consensus::difficulty::Target;
 use consensus::fork_choice::Fault;
 
 use crate::database::{Batch, Sync};
@@ -135,7 +135,7 @@ pub(crate) fn put_block(
     faults: Faults,
 ) -> Result<(), StoreError> {
     let body = BodyState::Stored {
-        uncle_work: uncle_work(&block.body)?,
+        uncle_work: uncle_work(&block.body),
     };
     put_header(
         batch,
@@ -159,17 +159,13 @@ fn put_header(batch: &mut Batch<'_>, id: &BlockId, record: &StoredHeader) {
     batch.put(Table::Heights, id.as_bytes(), &record.header.height);
 }
 
-/// Work of the uncles that a body includes.
-fn uncle_work(body: &Body) -> Result<u128, StoreError> {
-    let work = |uncle: &Header| Target::from_compact(uncle.target).map(Target::work);
-    body.aux
-        .uncles
-        .iter()
-        .try_fold(Work::ZERO, |sum, uncle| sum.checked_add(work(uncle)?))
-        .map(Work::get)
-        .ok_or(StoreError::Inconsistent {
-            what: "an uncle without a target",
-        })
+/// Work that the uncles of a body claim. A side block may name anything as its uncle, so what does
+/// not parse stands for nothing here; applying the block judges it.
+fn uncle_work(body: &Body) -> u128 {
+    let works = body.aux.uncles.iter().filter_map(|uncle: &Header| {
+        Target::from_compact(uncle.target).map(|target| target.work().get())
+    });
+    works.fold(0, u128::saturating_add)
 }
 
 #[cfg(test)]

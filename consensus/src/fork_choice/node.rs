@@ -14,6 +14,7 @@ use std::cmp::Reverse;
 
 use chain::{BlockId, Header};
 
+use super::uncles::Uncle;
 use super::weight::Score;
 use crate::difficulty::Work;
 
@@ -58,26 +59,20 @@ pub(super) enum Standing {
     Sound,
 }
 
-/// What a known body adds to what the header says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct KnownBody {
-    pub(super) uncle_work: Work,
-    pub(super) seen: Seen,
-}
-
 /// How far a block has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     Missing,
-    Known(KnownBody),
-    Applied(KnownBody),
+    Known(Seen),
+    Applied(Seen),
 }
 
 impl Content {
-    pub(super) fn body(self) -> Option<KnownBody> {
+    /// When the body came.
+    pub(super) fn seen(self) -> Option<Seen> {
         match self {
             Self::Missing => None,
-            Self::Known(body) | Self::Applied(body) => Some(body),
+            Self::Known(seen) | Self::Applied(seen) => Some(seen),
         }
     }
 }
@@ -95,6 +90,8 @@ pub(super) struct Node {
     /// Most work of uncles that the header allows.
     pub(super) uncle_work_max: Work,
     pub(super) content: Content,
+    /// Uncles that the body includes, whether or not the branch allows them.
+    pub(super) uncles: Vec<Uncle>,
     pub(super) score: Option<Score>,
     pub(super) invalid: bool,
     pub(super) conflicts_with_finality: bool,
@@ -134,13 +131,13 @@ impl Node {
 
     /// Rank among the candidates; nothing if it is none.
     pub(super) fn rank(&self, id: &BlockId) -> Option<Rank> {
-        let body = self
+        let seen = self
             .content
-            .body()
+            .seen()
             .filter(|_| self.standing == Standing::Sound)?;
         Some(Rank {
             score: self.score?,
-            seen: Reverse(body.seen),
+            seen: Reverse(seen),
             id: Reverse(*id),
         })
     }

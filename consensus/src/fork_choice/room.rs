@@ -19,7 +19,7 @@ use chain::{BlockId, Height};
 use genesis::law;
 
 use super::BlockTree;
-use super::node::{Content, Leaf, Standing};
+use super::node::{Content, Leaf, Node, Standing};
 use crate::error::TreeError;
 
 /// Blocks that the tree keeps below the applied tip: as many as can be undone.
@@ -96,6 +96,15 @@ impl BlockTree {
             Err(TreeError::Full)
         } else {
             Ok(())
+        }
+    }
+
+    /// Takes back the insertion of a header that nothing was built on and whose body is not known:
+    /// the disk had no room for it.
+    pub fn forget_header(&mut self, id: &BlockId) {
+        let is_bare = |node: &Node| node.children.is_empty() && node.content == Content::Missing;
+        if self.nodes.get(id).is_some_and(is_bare) {
+            self.detach(id);
         }
     }
 

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use chain::BlockId;
-use consensus::difficulty::Work;
 use consensus::fork_choice::{BlockStatus, Fault, ReorgLimit, Score, Seen};
 use consensus::header::CheckedHeader;
 use consensus::{BlockTree, TreeError};
@@ -17,7 +16,7 @@ use crate::forge::{Forge, SPACING_MS};
 struct Plan {
     /// Chooses the parent among genesis and the blocks before.
     parent: prop::sample::Index,
-    /// Uncles that the header counts and the body includes, each of a block's work.
+    /// Uncles that the header counts and the body includes, siblings of the parent.
     uncles: u64,
     /// Whether applying it fails.
     breaks_a_rule: bool,
@@ -43,28 +42,48 @@ fn plan() -> impl Strategy<Value = Plan> {
 struct Tree {
     forge: Forge,
     blocks: Vec<(CheckedHeader, Plan)>,
+    /// For each block those that it includes.
+    uncles: Vec<Vec<CheckedHeader>>,
 }
 
 impl Tree {
     fn grown(plans: &[Plan]) -> Self {
         let mut forge = Forge::new();
         let mut ids = vec![forge.genesis()];
-        let mut blocks = Vec::new();
+        let mut blocks: Vec<(CheckedHeader, Plan)> = Vec::new();
+        let mut uncles = Vec::new();
         for plan in plans {
             // The newest of two draws makes for longer branches.
             let parent = plan
                 .parent
                 .index(ids.len())
                 .max(plan.order[0][0] as usize % ids.len());
-            let header = forge.child(&ids[parent], plan.uncles, SPACING_MS);
+            let grandparent = parent
+                .checked_sub(1)
+                .map(|index| blocks[index].0.header().parent);
+            let included: Vec<_> = grandparent
+                .map(|id| (0..plan.uncles).map(move |_| id))
+                .into_iter()
+                .flatten()
+                .map(|id| forge.child(&id, 0, SPACING_MS))
+                .collect();
+            let header = forge.child(&ids[parent], included.len() as u64, SPACING_MS);
+            uncles.push(included);
             ids.push(*header.id());
             blocks.push((header, plan.clone()));
         }
-        Self { forge, blocks }
+        Self {
+            forge,
+            blocks,
+            uncles,
+        }
     }
 
-    fn uncle_work(header: &CheckedHeader, plan: &Plan) -> Work {
-        Work::new(header.work().get() * u128::from(plan.uncles))
+    fn uncle_work(&self, index: usize) -> u128 {
+        self.uncles[index]
+            .iter()
+            .map(|uncle| uncle.work().get())
+            .sum()
     }
 
     fn breaks_a_rule(&self, id: &BlockId) -> bool {
@@ -88,10 +107,9 @@ impl Tree {
         loop {
             let before = deliveries.len();
             deliveries.retain(|(_, index, is_body)| {
-                let (header, plan) = &self.blocks[*index];
+                let (header, _) = &self.blocks[*index];
                 let result = if *is_body {
-                    let work = Self::uncle_work(header, plan);
-                    tree.add_body(header.id(), work, Seen::BeforeRestart)
+                    tree.add_body(header.id(), &self.uncles[*index], Seen::BeforeRestart)
                 } else {
                     tree.insert(header).map(drop)
                 };
@@ -132,10 +150,7 @@ impl Tree {
     fn best_by_definition(&self, may_follow: impl Fn(usize) -> bool) -> BlockId {
         let score = |index: usize| -> u128 {
             self.ancestors(index)
-                .map(|ancestor| {
-                    let (header, plan) = &self.blocks[ancestor];
-                    header.work().get() + Self::uncle_work(header, plan).get()
-                })
+                .map(|ancestor| self.blocks[ancestor].0.work().get() + self.uncle_work(ancestor))
                 .sum()
         };
         let candidates = (0..self.blocks.len()).filter(|index| may_follow(*index));
@@ -217,11 +232,10 @@ proptest! {
         let blocks = Tree::grown(&plans);
         let mut tree = blocks.forge.tree();
         let missing = *blocks.blocks[missing.index(plans.len())].0.id();
-        for (header, plan) in &blocks.blocks {
+        for ((header, _), uncles) in blocks.blocks.iter().zip(&blocks.uncles) {
             prop_assert!(tree.insert(header).is_ok());
             if *header.id() != missing {
-                let work = Tree::uncle_work(header, plan);
-                prop_assert!(tree.add_body(header.id(), work, Seen::BeforeRestart).is_ok());
+                prop_assert!(tree.add_body(header.id(), uncles, Seen::BeforeRestart).is_ok());
             }
         }
         let observed = |tree: &BlockTree| -> Vec<(Option<BlockStatus>, Option<Score>)> {

@@ -1,7 +1,6 @@
 //! Everything the tree holds, follows or answers has a limit.
 
 use chain::Height;
-use consensus::difficulty::Work;
 use consensus::fork_choice::{
     BLOCKS_MAX, Fault, Insertion, LOCATOR_IDS_MAX, ReorgLimit, Score, Seen, TREE_DEPTH_BLOCKS,
 };
@@ -15,7 +14,7 @@ use crate::forge::{Forge, SPACING_MS, insert_all};
 fn apply_all(tree: &mut BlockTree, headers: &[CheckedHeader]) {
     for header in headers {
         tree.insert(header).expect("the parent is known");
-        tree.add_body(header.id(), Work::ZERO, Seen::BeforeRestart)
+        tree.add_body(header.id(), &[], Seen::BeforeRestart)
             .expect("it is known");
         tree.mark_applied(header.id()).expect("its body is known");
     }
@@ -32,10 +31,7 @@ fn unknown_blocks_are_named() {
         tree.insert(&chain[1]),
         Err(TreeError::UnknownParent { parent })
     );
-    assert_eq!(
-        tree.add_body(&id, Work::ZERO, Seen::At(1)),
-        Err(unknown.clone())
-    );
+    assert_eq!(tree.add_body(&id, &[], Seen::At(1)), Err(unknown.clone()));
     assert_eq!(tree.mark_applied(&id), Err(unknown.clone()));
     assert_eq!(tree.invalidate(&id, Fault::Invalid), Err(unknown.clone()));
     assert_eq!(tree.reconsider(&id, Fault::Invalid), Err(unknown.clone()));
@@ -59,22 +55,84 @@ fn uncles_cannot_weigh_more_than_the_header_counts() {
     let mut forge = Forge::new();
     let mut tree = forge.tree();
     let first = forge.child(&forge.genesis(), 0, SPACING_MS);
-    let second = forge.child(first.id(), 2, SPACING_MS);
+    let stale = [0, 1, 2].map(|_| forge.child(&forge.genesis(), 0, SPACING_MS));
+    let second = forge.child(first.id(), 1, SPACING_MS);
     let third = forge.child(second.id(), 2, SPACING_MS);
     insert_all(&mut tree, &[first, second, third]).expect("in order");
-    for (header, uncle_work) in [(first, 1), (second, 5), (third, 3)] {
-        let uncle_work = Work::new(uncle_work);
-        tree.add_body(header.id(), uncle_work, Seen::At(1))
+    for (header, uncles) in [
+        (first, &[][..]),
+        (second, &stale[..2]),
+        (third, &stale[2..]),
+    ] {
+        tree.add_body(header.id(), uncles, Seen::At(1))
             .expect("it is known");
     }
     let score = |header: &CheckedHeader| tree.score(header.id()).map(Score::get);
     assert_eq!(score(&first), Some(2), "it counts no uncle");
-    assert_eq!(score(&second), Some(2 + 2 + 4), "two uncles of work 2 each");
+    assert_eq!(score(&second), Some(2 + 2 + 2), "one uncle of work 2");
     assert_eq!(
         score(&third),
-        Some(2 + 2 + 4 + 2 + 3),
-        "as much as they have"
+        Some(2 + 2 + 2 + 2 + 2),
+        "as many as there are"
     );
+}
+
+#[test]
+fn uncles_count_once_and_only_on_the_branch_they_part_from() {
+    let mut forge = Forge::new();
+    let genesis = forge.genesis();
+    let chain = forge.chain(&genesis, 7);
+    let stale = forge.child(&genesis, 0, SPACING_MS);
+    let elsewhere = forge.child(stale.id(), 0, SPACING_MS);
+    let on_chain =
+        |parent: &CheckedHeader, forge: &mut Forge| forge.child(parent.id(), 1, SPACING_MS);
+    let bare = 2;
+    let gain = |tip: &CheckedHeader, tree: &mut BlockTree, uncle: &CheckedHeader| {
+        let parent = tree.score(&tip.header().parent).expect("its body is here");
+        tree.insert(tip).expect("the parent is known");
+        tree.add_body(tip.id(), &[*uncle], Seen::At(1))
+            .expect("it is known");
+        let score = tree.score(tip.id()).expect("all bodies are here");
+        score.get() - parent.get() - bare
+    };
+    let mut tree = forge.tree();
+    apply_all(&mut tree, &chain);
+    insert_all(&mut tree, &[stale, elsewhere]).expect("in order");
+
+    let nephew = on_chain(&chain[0], &mut forge);
+    assert_eq!(gain(&nephew, &mut tree, &stale), 2);
+    let again = on_chain(&nephew, &mut forge);
+    assert_eq!(gain(&again, &mut tree, &stale), 0, "included before");
+    let nephew = on_chain(&chain[5], &mut forge);
+    assert_eq!(gain(&nephew, &mut tree, &stale), 2, "six blocks deep");
+    let late = on_chain(&chain[6], &mut forge);
+    assert_eq!(gain(&late, &mut tree, &stale), 0, "seven blocks deep");
+    let foreign = on_chain(&chain[2], &mut forge);
+    assert_eq!(gain(&foreign, &mut tree, &elsewhere), 0, "another branch");
+    let ancestor = on_chain(&chain[2], &mut forge);
+    assert_eq!(gain(&ancestor, &mut tree, &chain[1]), 0, "its own ancestor");
+}
+
+#[test]
+fn a_repeated_uncle_counts_once_in_whatever_order_the_bodies_come() {
+    let mut forge = Forge::new();
+    let genesis = forge.genesis();
+    let stale = forge.child(&genesis, 0, SPACING_MS);
+    let first = forge.child(&genesis, 0, SPACING_MS);
+    let second = forge.child(first.id(), 1, SPACING_MS);
+    let third = forge.child(second.id(), 1, SPACING_MS);
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let mut tree = forge.tree();
+        insert_all(&mut tree, &[first, second, third]).expect("in order");
+        for at in order {
+            let header = [first, second, third][at];
+            let uncles = &[stale][..at.min(1)];
+            tree.add_body(header.id(), uncles, Seen::At(1))
+                .expect("it is known");
+        }
+        let scores = [first, second, third].map(|header| tree.score(header.id()).map(Score::get));
+        assert_eq!(scores, [Some(2), Some(6), Some(8)], "{order:?}");
+    }
 }
 
 #[test]
@@ -87,16 +145,30 @@ fn uncles_from_below_the_root_keep_their_weight() {
         chain.push(forge.child(&parent, 0, 300_000));
     }
     let (below, root) = (chain[4], chain[5]);
-    let uncle = chain[1].work();
-    assert!(uncle > root.work());
+    let uncle = forge.child(chain[0].id(), 0, SPACING_MS);
+    assert!(uncle.work() > root.work());
     let mut tree =
         BlockTree::new(*root.header(), Some(*below.header())).expect("two blocks of a chain");
     let nephew = forge.child(root.id(), 1, SPACING_MS);
     tree.insert(&nephew).expect("the root is its parent");
-    tree.add_body(nephew.id(), uncle, Seen::At(1))
+    tree.add_body(nephew.id(), &[uncle], Seen::At(1))
         .expect("it is known");
-    let expected = nephew.work().get() + uncle.get();
+    let expected = nephew.work().get() + uncle.work().get();
     assert_eq!(tree.score(nephew.id()).map(Score::get), Some(expected));
+}
+
+#[test]
+fn a_header_that_found_no_room_on_the_disk_can_be_offered_again() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let chain = forge.chain(&forge.genesis(), 2);
+    insert_all(&mut tree, &chain).expect("in order");
+    tree.forget_header(chain[0].id());
+    assert_eq!(tree.len(), 3, "something was built on it");
+    tree.forget_header(chain[1].id());
+    assert_eq!(tree.status(chain[1].id()), None);
+    assert_eq!(tree.best_header(), chain[0].id());
+    assert_eq!(tree.insert(&chain[1]), Ok(Insertion::Added));
 }
 
 #[test]
@@ -205,7 +277,7 @@ fn a_heavy_branch_without_bodies_does_not_starve_the_best_chain() {
     assert_eq!(tree.insert(&ahead[1_024]), Err(TreeError::Full));
     assert_eq!(tree.status(&withheld), None);
     for header in &ahead[..6] {
-        tree.add_body(header.id(), Work::ZERO, Seen::At(1))
+        tree.add_body(header.id(), &[], Seen::At(1))
             .expect("it is known");
         tree.mark_applied(header.id()).expect("its body is known");
         tip = *header.id();

@@ -20,9 +20,9 @@
 use std::collections::BTreeMap;
 
 use chain::BlockId;
+use consensus::BlockTree;
 use consensus::fork_choice::{Fault, ReorgLimit, Seen};
 use consensus::header::CheckedHeader;
-use consensus::{BlockTree, difficulty::Work};
 
 use crate::forge::{Forge, SPACING_MS};
 
@@ -92,12 +92,9 @@ impl Stage {
             [name] => (name, &[][..]),
             _ => panic!("NAME [with UNCLE..]: {words:?}"),
         };
-        let works = uncles.iter().map(|uncle| self.headers[*uncle].work());
-        let work = works.fold(Work::ZERO, |sum, work| {
-            sum.checked_add(work).expect("little work")
-        });
+        let uncles: Vec<_> = uncles.iter().map(|uncle| self.headers[*uncle]).collect();
         self.tree
-            .add_body(&self.id(name), work, seen)
+            .add_body(&self.id(name), &uncles, seen)
             .expect("the header is known");
     }
 

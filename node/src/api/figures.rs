@@ -94,6 +94,11 @@ impl HealthSource for Figures {
                 figures.blocks_disconnected.load(Ordering::Relaxed),
             ),
             (
+                "chainchat_reorgs_refused_total",
+                "counter",
+                figures.reorgs_refused.load(Ordering::Relaxed),
+            ),
+            (
                 "chainchat_bans_total",
                 "counter",
                 figures.bans.load(Ordering::Relaxed),

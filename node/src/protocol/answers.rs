@@ -106,7 +106,9 @@ impl<L: Ledger> Node<L> {
         };
         let is_full = headers.len() == HEADERS_MAX;
         let mut last: Option<Header> = None;
+        let mut is_news = false;
         for header in &headers {
+            is_news |= self.engine.tree().status(&header.id()).is_none();
             // An unknown parent in the middle of an answer must not lead to another question.
             if self.take_header(header, None, now)? != HeaderFate::Known {
                 self.remember_early(header, peer);
@@ -116,18 +118,20 @@ impl<L: Ledger> Node<L> {
             last = Some(*header);
         }
         let got_all = last.as_ref() == headers.last();
-        match last {
-            Some(header) if is_full && got_all => {
-                self.last_header.insert(peer.to_owned(), header.id());
-            }
-            _ => {
-                self.last_header.remove(peer);
-            }
+        // Headers that another peer brought meanwhile are no news, but lead to some if they go
+        // beyond what this peer's answers reached; the same ones again lead nowhere.
+        let reached = self.last_header.remove(peer);
+        let reached = reached.and_then(|id| Some(self.engine.tree().header(&id)?.height));
+        let has_more = |header: &Header| {
+            let goes_on = is_news || Some(header.height) > reached;
+            is_full && got_all && goes_on
+        };
+        let next = last.filter(has_more);
+        if let Some(header) = next {
+            self.last_header.insert(peer.to_owned(), header.id());
         }
         let height = last.map(|header| header.height);
-        let actions = self
-            .sync
-            .headers_arrived(peer, height, is_full && got_all, now);
+        let actions = self.sync.headers_arrived(peer, height, next.is_some(), now);
         self.follow(actions, now);
         self.keep_pace()?;
         Ok(())
@@ -243,14 +247,17 @@ impl<L: Ledger> Node<L> {
             Protocol::Mempool => codec::decode(bytes, MempoolRequest::BYTES_MAX)
                 .ok()
                 .map(|request| codec::encode(&self.mempool_page(&request))),
-            Protocol::Missing => match codec::decode(bytes, MissingRequest::BYTES_MAX) {
-                Ok(request) => {
+            Protocol::Missing => match codec::decode(bytes, MissingRequest::BYTES_MAX)
+                .ok()
+                .filter(MissingRequest::is_ascending)
+            {
+                Some(request) => {
                     let Some(items) = self.missing_of(&request)? else {
                         return Ok(());
                     };
                     Some(codec::encode(&items))
                 }
-                Err(_) => None,
+                None => None,
             },
         };
         match answer {

@@ -70,6 +70,11 @@ impl<L: Ledger> Node<L> {
             // Its content is here: passing on another wording of it helps nobody.
             return self.verdict(token, Verdict::Ignore);
         }
+        // Before anything is spent on the items.
+        let Some(since) = self.take_slot(&id, from, now) else {
+            self.ask_for_bodies(now);
+            return self.verdict(token, Verdict::Ignore);
+        };
         let Ok(block) = Reconstruction::start(announcement, &self.mempool) else {
             return self.reject_malformed(from, token, now);
         };
@@ -78,9 +83,35 @@ impl<L: Ledger> Node<L> {
                 from: from.to_owned(),
                 token,
                 block,
+                since,
+                asked: now,
             },
             now,
         )
+    }
+
+    /// Whether `from` may have the block `id` put together, and since when somebody has. One that
+    /// announced it with the wrong items, or will not deliver them, makes room for another.
+    fn take_slot(&mut self, id: &BlockId, from: &str, now: Timestamp) -> Option<Timestamp> {
+        if let Some(assembly) = self.assemblies.get(id) {
+            let since = assembly.since;
+            if assembly.from == from || !assembly.is_replaceable(now) {
+                return None;
+            }
+            self.give_up_assembly(id);
+            return Some(since);
+        }
+        if self.assemblies.len() >= RECONSTRUCTIONS_MAX {
+            let replaceable = |(_, assembly): &(&BlockId, &Assembly)| assembly.is_replaceable(now);
+            let oldest = self
+                .assemblies
+                .iter()
+                .filter(replaceable)
+                .min_by_key(|(_, assembly)| assembly.asked);
+            let oldest = *oldest?.0;
+            self.give_up_assembly(&oldest);
+        }
+        Some(now)
     }
 
     /// Completes an announced block or asks for what is missing.
@@ -91,17 +122,14 @@ impl<L: Ledger> Node<L> {
     ) -> Result<(), LedgerError> {
         let id = *assembly.block.id();
         if let Some(request) = assembly.block.missing() {
-            if self.assemblies.len() >= RECONSTRUCTIONS_MAX || self.assemblies.contains_key(&id) {
-                // Sync will ask for the body as a whole.
-                self.ask_for_bodies(now);
-                return self.verdict(assembly.token, Verdict::Ignore);
-            }
             let peer = assembly.from.clone();
             self.assemblies.insert(id, assembly);
             self.ask_missing(&peer, id, &request);
             return Ok(());
         }
-        let Assembly { from, token, block } = assembly;
+        let Assembly {
+            from, token, block, ..
+        } = assembly;
         let Some(body) = block.into_body() else {
             return self.verdict(token, Verdict::Ignore);
         };
@@ -141,6 +169,11 @@ impl<L: Ledger> Node<L> {
         bytes: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
+        // Another announcer may have taken its place meanwhile.
+        let is_from_peer = |assembly: &Assembly| assembly.from == peer;
+        if !self.assemblies.get(&id).is_some_and(is_from_peer) {
+            return Ok(());
+        }
         let Some(mut assembly) = self.assemblies.remove(&id) else {
             return Ok(());
         };

@@ -12,6 +12,8 @@ use crate::ledger::{BodyPresence, KnownBlock};
 use crate::peers::BAN_SCORE;
 use crate::wire::BlockAnnouncement;
 
+mod hostile;
+
 /// A ledger that forgets everything when it is dropped.
 pub(super) struct Memory {
     state: MemoryState,
@@ -21,6 +23,14 @@ pub(super) struct Memory {
     genesis: BlockId,
     /// Heights at which the pace changed.
     paces: Vec<(Pace, u64)>,
+    full_for: Option<Write>,
+}
+
+/// What a full disk has no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Write {
+    Header,
+    Connect,
 }
 
 impl Memory {
@@ -38,6 +48,15 @@ impl Memory {
             bodies: BTreeMap::from([(genesis.id(), genesis.body.clone())]),
             genesis: genesis.id(),
             paces: Vec::new(),
+            full_for: None,
+        }
+    }
+
+    fn room_for(&self, write: Write) -> Result<(), LedgerError> {
+        if self.full_for == Some(write) {
+            Err(LedgerError::Full)
+        } else {
+            Ok(())
         }
     }
 
@@ -96,6 +115,7 @@ impl Ledger for Memory {
     }
 
     fn put_header(&mut self, header: &Header) -> Result<(), LedgerError> {
+        self.room_for(Write::Header)?;
         let known = KnownBlock {
             header: *header,
             body: BodyPresence::Absent,
@@ -112,6 +132,7 @@ impl Ledger for Memory {
     }
 
     fn connect(&mut self, block: &AppliedBlock) -> Result<(), LedgerError> {
+        self.room_for(Write::Connect)?;
         self.state.connect(block);
         self.bodies.insert(*block.id(), block.block().body.clone());
         self.set_body(block.id(), BodyPresence::Applied);

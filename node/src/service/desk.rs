@@ -297,6 +297,7 @@ impl Desk {
                     }
                 }
                 Action::Ban(ban) => self.ban(&ban),
+                Action::ReorgRefused => Board::count(&self.board.figures.reorgs_refused, 1),
                 Action::TipMoved(moves) => self.tip_moved(moves),
                 Action::Pending(name) => {
                     if let Some(item) = self.node.mempool().get(&name) {

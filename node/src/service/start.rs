@@ -107,6 +107,21 @@ pub enum StartError {
     },
 }
 
+/// Why a node ended by itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndError {
+    /// The store failed or is damaged.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The node's thread ended in the middle of its work: a defect of the node.
+    #[error("the node's thread did not end by itself: {reason}")]
+    Aborted {
+        /// The runtime's words.
+        reason: String,
+    },
+}
+
 /// A node that runs.
 pub struct RunningNode {
     api: Arc<dyn NodeApi>,
@@ -283,11 +298,11 @@ impl RunningNode {
     /// Completes when `node_stop` was called or the node's thread ended by itself.
     ///
     /// # Errors
-    /// [`LedgerError`]: the store is damaged.
-    pub async fn wait(&mut self) -> Result<(), LedgerError> {
+    /// [`EndError`]: the thread ended because it could not go on.
+    pub async fn wait(&mut self) -> Result<(), EndError> {
         tokio::select! {
             () = self.stop_asked.notified() => Ok(()),
-            ended = &mut self.thread => ended.unwrap_or(Ok(())),
+            ended = &mut self.thread => how_it_ended(ended),
         }
     }
 
@@ -322,6 +337,17 @@ impl RunningNode {
             tracing::debug!(%error, "the cookie stays behind");
         }
         close(&self.store).await
+    }
+}
+
+fn how_it_ended(
+    ended: Result<Result<(), LedgerError>, tokio::task::JoinError>,
+) -> Result<(), EndError> {
+    match ended {
+        Ok(ended) => Ok(ended?),
+        Err(error) => Err(EndError::Aborted {
+            reason: error.to_string(),
+        }),
     }
 }
 
@@ -473,4 +499,25 @@ fn halves(random: &[u8; 64]) -> [[u8; 32]; 2] {
     let (first, second) = random.split_at(32);
     let half = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).expect("half of 64 bytes");
     [half(first), half(second)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thread_that_panics_is_an_error_and_no_clean_end() {
+        let clean = tokio::task::spawn_blocking(|| Ok(()));
+        assert!(how_it_ended(clean.await).is_ok());
+        let full = tokio::task::spawn_blocking(|| Err(LedgerError::Full));
+        assert!(matches!(
+            how_it_ended(full.await),
+            Err(EndError::Ledger(LedgerError::Full))
+        ));
+        let panicked = tokio::task::spawn_blocking(|| panic!("on purpose"));
+        assert!(matches!(
+            how_it_ended(panicked.await),
+            Err(EndError::Aborted { .. })
+        ));
+    }
 }

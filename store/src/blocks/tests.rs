@@ -1,3 +1,4 @@
+use chain::units::CompactTarget;
 use chain::{Height, Network};
 use consensus::testing::{Owner, TestChain};
 
@@ -55,4 +56,30 @@ fn side_blocks_are_kept_marked_and_forgotten() {
     let refused = store.remove_side_block(&twins.chain.tip().id());
     assert!(matches!(refused, Err(StoreError::Inconsistent { .. })));
     store.view().expect("a tip").verify().expect("undamaged");
+}
+
+#[test]
+fn a_side_block_whose_uncles_make_no_sense_is_kept_like_any_other() {
+    let twins = Twins::with_blocks(1);
+    let mut other = TestChain::new(Network::Regtest);
+    other.mine_empty(Owner::new(9).account(), 1);
+    let mut block = other.blocks()[0].block().clone();
+    let uncle = |target: u32| Header {
+        target: CompactTarget::new(target),
+        ..Header::default()
+    };
+    let sound = block.header.target;
+    block.body.aux.uncles = vec![
+        uncle(0x20ff_ffff),
+        Header {
+            target: sound,
+            ..Header::default()
+        },
+    ];
+    twins.store.put_block(&block).expect("room");
+    let view = twins.store.view().expect("a tip");
+    let stored = view.header(&block.id()).expect("readable").expect("put");
+    let uncle_work = Target::from_compact(sound).expect("canonical").work().get();
+    assert_eq!(stored.body, BodyState::Stored { uncle_work });
+    assert_eq!(view.block(&block.id()), Ok(Some(block)));
 }

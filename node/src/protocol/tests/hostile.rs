@@ -1,0 +1,310 @@
+//! Peers that mean harm, and disks that fail at the worst moment.
+
+use consensus::fork_choice::BlockStatus;
+use consensus::testing::{Owner, TestChain};
+
+use super::*;
+use crate::wire::{HEADERS_MAX, HeadersResponse, MissingRequest, ShortId};
+
+fn now_after(chain: &TestChain) -> Timestamp {
+    chain.next_time()
+}
+
+/// Blocks of a chain of its own, paid out to `owner`.
+fn branch(owner: u64, blocks: u64) -> TestChain {
+    let mut chain = TestChain::new(Network::Regtest);
+    chain.mine_empty(Owner::new(owner).account(), blocks);
+    chain
+}
+
+fn fresh() -> Node<Memory> {
+    let params = Params::of(Network::Regtest);
+    Node::open(Memory::new(&params), params).expect("memory answers")
+}
+
+fn submit_all(node: &mut Node<Memory>, chain: &TestChain) {
+    let now = now_after(chain);
+    for applied in chain.blocks() {
+        let submitted = node.submit_block(applied.block().clone(), now);
+        assert_eq!(submitted, Ok(BlockSubmission::Accepted));
+    }
+    node.take_actions();
+}
+
+fn reopened(node: Node<Memory>) -> Node<Memory> {
+    let params = node.engine.params().clone();
+    Node::open(node.engine.into_ledger(), params).expect("memory answers")
+}
+
+fn tip(node: &Node<Memory>) -> BlockId {
+    node.engine().tip().expect("memory answers").1
+}
+
+fn questions_of(node: &mut Node<Memory>, asked: Protocol) -> Vec<(QuestionId, PeerName)> {
+    let actions = node.take_actions().into_iter();
+    actions
+        .filter_map(|action| match action {
+            Action::Ask {
+                question,
+                peer,
+                protocol,
+                ..
+            } if protocol == asked => Some((question, peer)),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_body_of_another_header_never_condemns_the_block() {
+    let mut node = fresh();
+    let chain = branch(1, 1);
+    let block = chain.blocks()[0].block().clone();
+    let now = now_after(&chain);
+    let bogus = Header {
+        height: block.header.height,
+        parent: block.header.parent,
+        ..Header::default()
+    };
+    let mut other = block.clone();
+    other.body.aux.uncles.push(bogus);
+    let bytes = chain::codec::encode(&BlockAnnouncement::of(&other, |_| true));
+    node.peer_connected("mallory", now);
+    node.block_announced("mallory", 1, &bytes, now)
+        .expect("answers");
+    let id = block.id();
+    assert_eq!(
+        node.engine().tree().status(&id),
+        Some(BlockStatus::HeaderOnly)
+    );
+    node.body_arrived("mallory", id, other.body, now)
+        .expect("answers");
+    assert_eq!(
+        node.engine().tree().status(&id),
+        Some(BlockStatus::HeaderOnly)
+    );
+    assert!(node.points("mallory", now) >= BAN_SCORE);
+    let submitted = node.submit_block(block, now);
+    assert_eq!(submitted, Ok(BlockSubmission::Accepted));
+}
+
+#[test]
+fn positions_are_asked_for_once_and_in_order() {
+    let mut node = fresh();
+    let chain = branch(1, 1);
+    submit_all(&mut node, &chain);
+    let now = now_after(&chain);
+    let request = |positions: &[u32]| {
+        chain::codec::encode(&MissingRequest {
+            block: *chain.blocks()[0].id(),
+            transactions: Vec::new(),
+            envelopes: positions.to_vec(),
+        })
+    };
+    node.asked("alice", 1, Protocol::Missing, &request(&[]), now)
+        .expect("answers");
+    let answer = node.take_actions();
+    assert!(matches!(answer[..], [Action::Answer { token: 1, .. }]));
+    for (peer, positions) in [("mallory", [0, 0]), ("trudy", [1, 0])] {
+        node.asked(peer, 2, Protocol::Missing, &request(&positions), now)
+            .expect("answers");
+        let actions = node.take_actions();
+        assert!(
+            matches!(&actions[..], [Action::Ban(ban)] if ban.peer == peer),
+            "{actions:?}"
+        );
+    }
+}
+
+#[test]
+fn the_same_headers_again_lead_to_no_further_question() {
+    let mut node = fresh();
+    let chain = branch(1, HEADERS_MAX as u64);
+    let now = now_after(&chain);
+    let headers: Vec<_> = chain
+        .blocks()
+        .iter()
+        .map(|applied| applied.block().header)
+        .collect();
+    let bytes = chain::codec::encode(&HeadersResponse { headers });
+    node.peer_connected("mallory", now);
+    let mut asked = questions_of(&mut node, Protocol::Headers);
+    let mut rounds = 0;
+    while let Some((question, _)) = asked.pop() {
+        rounds += 1;
+        assert!(rounds < 4, "it goes on for ever");
+        node.answered(question, Some(&bytes), now).expect("answers");
+        asked = questions_of(&mut node, Protocol::Headers);
+    }
+    assert_eq!(rounds, 2);
+    // To somebody else's same headers the continuation is asked once: that peer may have more.
+    node.peer_connected("bob", now);
+    let first = questions_of(&mut node, Protocol::Headers);
+    node.answered(first[0].0, Some(&bytes), now)
+        .expect("answers");
+    assert_eq!(questions_of(&mut node, Protocol::Headers).len(), 1);
+}
+
+#[test]
+fn a_crash_between_a_mark_and_the_disconnection_is_made_good() {
+    let mut node = fresh();
+    let chain = branch(1, 5);
+    submit_all(&mut node, &chain);
+    let [second, third, fifth] = [1, 2, 4].map(|index| *chain.blocks()[index].id());
+    let ledger = node.engine.ledger_mut();
+    ledger.set_invalid(&third, true).expect("memory answers");
+    assert_eq!(tip(&node), fifth);
+    let mut node = reopened(node);
+    assert_eq!(tip(&node), second);
+    let now = now_after(&chain);
+    node.tick(now).expect("nothing is damaged");
+    assert_eq!(tip(&node), second);
+    node.reconsider(&third, now).expect("a known block");
+    assert_eq!(tip(&node), fifth);
+}
+
+#[test]
+fn a_header_that_a_full_disk_refused_is_not_known() {
+    let mut node = fresh();
+    let chain = branch(1, 1);
+    let block = chain.blocks()[0].block().clone();
+    let now = now_after(&chain);
+    node.engine.ledger_mut().full_for = Some(Write::Header);
+    let refused = node.submit_block(block.clone(), now);
+    assert_eq!(refused, Err(LedgerError::Full));
+    assert_eq!(node.engine().tree().status(&block.id()), None);
+    node.engine.ledger_mut().full_for = None;
+    let submitted = node.submit_block(block.clone(), now);
+    assert_eq!(submitted, Ok(BlockSubmission::Accepted));
+    assert_eq!(tip(&reopened(node)), block.id());
+}
+
+#[test]
+fn moves_made_before_the_disk_was_full_are_told() {
+    let mut node = fresh();
+    submit_all(&mut node, &branch(1, 1));
+    let before = tip(&node);
+    let heavier = branch(2, 2);
+    let now = now_after(&heavier);
+    let [first, second] = [0, 1].map(|index| heavier.blocks()[index].block().clone());
+    node.submit_block(first, now).expect("room");
+    node.take_actions();
+    node.engine.ledger_mut().full_for = Some(Write::Connect);
+    let refused = node.submit_block(second.clone(), now);
+    assert_eq!(refused, Err(LedgerError::Full));
+    let moves = |node: &mut Node<Memory>| -> Vec<(bool, BlockId)> {
+        let actions = node.take_actions().into_iter();
+        let moves = actions.filter_map(|action| match action {
+            Action::TipMoved(moves) => Some(moves),
+            _ => None,
+        });
+        moves
+            .flatten()
+            .map(|step| match step {
+                TipMove::Connected(block) => (true, block.id()),
+                TipMove::Disconnected(block) => (false, block.id()),
+            })
+            .collect()
+    };
+    assert_eq!(moves(&mut node), [(false, before)]);
+    assert_eq!(node.tick(now), Err(LedgerError::Full));
+    node.engine.ledger_mut().full_for = None;
+    node.tick(now).expect("room");
+    let connected = heavier.blocks().iter().map(|block| (true, *block.id()));
+    assert_eq!(moves(&mut node), connected.collect::<Vec<_>>());
+    assert_eq!(tip(&node), second.id());
+}
+
+#[test]
+fn a_false_announcement_delays_a_block_by_a_second_at_most() {
+    let mut node = fresh();
+    let chain = branch(1, 1);
+    let block = chain.blocks()[0].block().clone();
+    let now = now_after(&chain);
+    let mut false_one = BlockAnnouncement::of(&block, |_| true);
+    false_one.envelopes = vec![ShortId::default(); 3];
+    let false_one = chain::codec::encode(&false_one);
+    let honest = chain::codec::encode(&BlockAnnouncement::of(&block, |_| true));
+    for peer in ["alice", "bob", "mallory"] {
+        node.peer_connected(peer, now);
+    }
+    node.take_actions();
+    node.block_announced("mallory", 1, &false_one, now)
+        .expect("answers");
+    node.block_announced("bob", 2, &honest, now)
+        .expect("answers");
+    let asked = questions_of(&mut node, Protocol::Bodies);
+    assert_eq!(asked, [], "mallory has it to herself for a moment");
+
+    let later = Timestamp::new(now.get() + ASSEMBLY_MS);
+    node.tick(later).expect("answers");
+    let asked = questions_of(&mut node, Protocol::Bodies);
+    assert_eq!(asked.len(), 1, "the whole body is sought by now");
+    node.block_announced("alice", 3, &honest, later)
+        .expect("answers");
+    assert_eq!(tip(&node), block.id());
+    let verdicts: Vec<_> = node
+        .take_actions()
+        .into_iter()
+        .filter(|action| matches!(action, Action::Verdict { .. }))
+        .collect();
+    let verdict = |token, verdict| Action::Verdict { token, verdict };
+    let expected = [verdict(1, Verdict::Ignore), verdict(3, Verdict::Accept)];
+    assert_eq!(verdicts, expected);
+}
+
+#[test]
+fn a_reorg_beyond_the_law_is_refused_and_the_chain_goes_on() {
+    let depth = genesis::law::REORG_BLOCKS_MAX;
+    let mut ours = branch(1, depth + 1);
+    let theirs = branch(2, depth + 2);
+    let mut node = fresh();
+    submit_all(&mut node, &ours);
+    let our_tip = tip(&node);
+    submit_all_but_last(&mut node, &theirs);
+    let now = now_after(&theirs);
+    let last = theirs.blocks().last().expect("not empty").block().clone();
+    let submitted = node.submit_block(last.clone(), now);
+    assert_eq!(
+        submitted,
+        Ok(BlockSubmission::Accepted),
+        "stored, not followed"
+    );
+    assert!(node.take_actions().contains(&Action::ReorgRefused));
+    assert_eq!(tip(&node), our_tip);
+    node.tick(now).expect("no failure");
+    assert!(!node.take_actions().contains(&Action::ReorgRefused));
+
+    // Our own chain is extended and downloaded as before; a restart tells of the alarm anew.
+    let next = ours.mine(Owner::new(1).account(), &[], &[]).block().clone();
+    let mut node = reopened(node);
+    node.tick(now).expect("no failure");
+    assert!(node.take_actions().contains(&Action::ReorgRefused));
+    node.peer_connected("alice", now);
+    let header = next.header;
+    node.take_header(&header, Some("alice"), now)
+        .expect("answers");
+    assert_eq!(
+        node.engine().wanted(1, |_| false),
+        [(next.id(), header.height)]
+    );
+    node.submit_block(next.clone(), now).expect("answers");
+    assert_eq!(tip(&node), next.id());
+
+    // The operator consents by giving up our branch for theirs.
+    node.invalidate(ours.blocks()[0].id(), now).expect("known");
+    assert_eq!(tip(&node), ours.params().genesis_id());
+    node.reconsider(theirs.blocks()[0].id(), now)
+        .expect("known");
+    assert_eq!(tip(&node), last.id());
+}
+
+fn submit_all_but_last(node: &mut Node<Memory>, chain: &TestChain) {
+    let now = now_after(chain);
+    let (_, all_but_last) = chain.blocks().split_last().expect("not empty");
+    for applied in all_but_last {
+        let submitted = node.submit_block(applied.block().clone(), now);
+        assert_eq!(submitted, Ok(BlockSubmission::Accepted));
+    }
+    node.take_actions();
+}
