@@ -57,7 +57,11 @@ impl<L: Ledger> Node<L> {
         let id = header.id();
         match self.take_header(&header, Some(from), now)? {
             HeaderFate::Known => {}
-            HeaderFate::Waits => return self.verdict(token, Verdict::Ignore),
+            HeaderFate::Waits => {
+                // Whom to ask for the body once its time has come: nobody says it again.
+                self.sync.has_height(from, header.height);
+                return self.verdict(token, Verdict::Ignore);
+            }
             HeaderFate::Broken => return self.verdict(token, Verdict::Reject),
         }
         self.sync.has_height(from, header.height);
