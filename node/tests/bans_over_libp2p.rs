@@ -17,6 +17,7 @@ use chain::{AccountId, Block, Signature, Timestamp, codec};
 use consensus::Rule;
 use consensus::testing::{TestChain, TestEnvelope, reseal, solve};
 use network::Topic;
+use node::peers::MINOR_POINTS_PER_MINUTE_MAX;
 use node::wire::BlockAnnouncement;
 use rpc::types::Acknowledgement;
 
@@ -162,7 +163,11 @@ async fn five_forged_signatures_ban_and_four_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_stale_envelopes_ban_and_ninety_nine_do_not() {
+async fn a_burst_of_stale_envelopes_bans_nobody_and_a_stream_of_them_does() {
+    /// In each of the following minutes.
+    const STREAM: u64 = 20;
+    /// More than a minute.
+    const STEP_MS: u64 = 61_000;
     let (victim, honest) = scene().await;
     victim.generate(LONG_AFTER_THE_FIRST_EPOCH).await;
     honest.follows(&victim).await;
@@ -171,16 +176,41 @@ async fn a_hundred_stale_envelopes_ban_and_ninety_nine_do_not() {
         let made = TestEnvelope::message(&victim.params, RateEpoch::new(0), number);
         made.envelope.to_bytes().as_slice().to_vec()
     };
-    for number in 0..99 {
+    for number in 0..130 {
         rogue.say(Topic::Envelope, stale(number));
     }
-    has_score(&victim, &rogue, 99).await;
+    has_score(&victim, &rogue, MINOR_POINTS_PER_MINUTE_MAX).await;
     assert!(victim.bans().await.is_empty());
     let reason = Rule::EpochPast {
         height: chain::Height::new(victim.tip().await.0 + 1),
         epoch: RateEpoch::new(0),
     };
-    rogue.say(Topic::Envelope, stale(99));
+    let mut minute = 0;
+    let mut is_banned = false;
+    while !is_banned {
+        minute += 1;
+        assert!(minute < 20, "a stream bans");
+        for node in [&victim, &honest] {
+            let now = node.clock.now().get();
+            node.clock.set(Timestamp::new(now + STEP_MS));
+        }
+        for number in 0..STREAM {
+            rogue.say(
+                Topic::Envelope,
+                stale(130 + u64::from(minute) * STREAM + number),
+            );
+        }
+        is_banned = eventually("points or a ban", || async {
+            if !victim.bans().await.is_empty() {
+                return Some(true);
+            }
+            let score = victim.score(&rogue.id()).await?;
+            // Ten a minute, less one or two that are forgiven.
+            (score >= 8 * (minute + 1)).then_some(false)
+        })
+        .await;
+    }
+    assert!(minute >= 9, "{minute}");
     assert_banned(&victim, &honest, &rogue, &reason.to_string()).await;
 }
 

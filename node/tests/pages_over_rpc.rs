@@ -16,8 +16,8 @@ use rpc::types::{Acknowledgement, GetEnvelopes, GetMempool, MempoolPage};
 
 use nodes::Peer;
 
-/// Envelopes of 2.3 KB each: more than one page.
-const ENVELOPES: u64 = 1_500;
+/// Envelopes of some 1.4 KB each: more than one page.
+const ENVELOPES: u64 = 2_600;
 /// Characters of JSON around an envelope, generously.
 const FRAME_CHARS: usize = 16;
 
