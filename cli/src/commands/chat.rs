@@ -9,34 +9,32 @@
 //! docs/spec/14-commands.md §7
 //!
 //! # Not here
-//! What the session does: `app`. How messages are printed: `show`.
+//! What the session does: `app`. The open session: `live`. How messages are printed: `show`.
 
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
-use app::{Session, SessionError};
+use app::SessionError;
 use chain::Address;
 use messenger::content::Text;
 use messenger::error::SendError;
 use messenger::view::Delivery;
 use messenger::{Access, ConversationId, Event, InviteLink, MessageRef, Outgoing};
-use rpc::types::EnvelopeEvent;
-use rpc::{NodeApi, NodeClient, Subscription};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::args::{AccessWord, ChatCommand, NodeAccess, SharedArgs, Wait, WaitState};
-use crate::commands::profile::{check_wait, now, open, rng};
+use crate::commands::profile::{check_wait, now, rng};
 use crate::commands::wallet::ordered;
 use crate::exit::{Exit, Failure};
-use crate::{access, output, secrets};
+use crate::{output, secrets};
 
+mod live;
 mod show;
 
-/// How often a waiting command looks at the node even if it hears nothing.
-const LOOK: Duration = Duration::from_secs(2);
+use live::{Chat, LOOK};
 
 pub(crate) async fn run(
     shared: &SharedArgs,
@@ -99,151 +97,7 @@ pub(crate) async fn run(
     }
 }
 
-/// An open session that hears what its node says.
-struct Chat<'a> {
-    shared: &'a SharedArgs,
-    session: Session,
-    node: Arc<NodeClient>,
-    events: Subscription<EnvelopeEvent>,
-    news: Vec<Event>,
-}
-
-impl<'a> Chat<'a> {
-    /// Opens the profile and follows the node to its tip.
-    async fn open(shared: &'a SharedArgs, node: &NodeAccess) -> Result<Self> {
-        let session = open(shared)?;
-        let node = access::client(shared, node)?;
-        // Before the first look, so that nothing falls between.
-        let events = node.envelope_subscribe().await?;
-        let mut chat = Self {
-            shared,
-            session,
-            node,
-            events,
-            news: Vec::new(),
-        };
-        chat.sync().await?;
-        Ok(chat)
-    }
-
-    async fn sync(&mut self) -> Result<()> {
-        self.session
-            .sync(self.node.as_ref(), now(), &mut rng())
-            .await?;
-        self.take_news();
-        Ok(())
-    }
-
-    /// Keeps what is new for whoever prints it, and warns of what the user must know.
-    fn take_news(&mut self) {
-        let news = self.session.take_news();
-        for event in &news {
-            if let Some(warning) = show::warning(event) {
-                output::warn(warning);
-            }
-        }
-        self.news.extend(news);
-    }
-
-    /// Waits for the next event, at most until `deadline`, and takes it in.
-    async fn hear(&mut self, deadline: Option<Instant>) -> Result<()> {
-        let look = Instant::now() + LOOK;
-        let until = deadline.map_or(look, |deadline| deadline.min(look));
-        match tokio::time::timeout_at(until.into(), self.events.next()).await {
-            Ok(Ok(event)) => {
-                self.session
-                    .hear(event, self.node.as_ref(), now(), &mut rng())
-                    .await?;
-                self.take_news();
-                Ok(())
-            }
-            Ok(Err(failure)) if failure.is_unreachable() => Err(failure.into()),
-            Ok(Err(_)) => {
-                // Too slow for the stream, or the node stops: begin anew and read what was missed.
-                self.events = self.node.envelope_subscribe().await?;
-                self.sync().await
-            }
-            Err(_) => self.sync().await,
-        }
-    }
-
-    /// The conversation with this id or name.
-    fn find(&self, wanted: &str) -> Result<ConversationId> {
-        let all = self.session.messenger().conversations();
-        let by_id = wanted.parse::<ConversationId>().ok();
-        let mut found = all.filter(|view| Some(view.id) == by_id || view.name == wanted);
-        match (found.next(), found.next()) {
-            (Some(view), None) => Ok(view.id),
-            (Some(_), Some(_)) => Err(Failure::error(
-                Exit::Failed,
-                "ambiguous",
-                "several conversations have this name; take an id from `chat list`",
-            )),
-            (None, _) => Err(Failure::error(
-                Exit::Failed,
-                "unknown_conversation",
-                "no such conversation in this profile; see `chat list`",
-            )),
-        }
-    }
-
-    /// Waits until a message has come as far as `state`; the times at which it got there.
-    async fn wait_for(
-        &mut self,
-        conversation: Option<&ConversationId>,
-        reference: &MessageRef,
-        state: Option<WaitState>,
-        started: Instant,
-        seconds: u64,
-    ) -> Result<(MessageRef, Delivery, Map<String, Value>)> {
-        let deadline = started + Duration::from_secs(seconds);
-        let mut times = Map::new();
-        loop {
-            let (newest, delivery) = self
-                .session
-                .delivery(conversation, reference)
-                .ok_or_else(|| SessionError::from(SendError::UnknownMessage))?;
-            let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            if is_out(&delivery) {
-                times.entry("delivered").or_insert_with(|| json!(elapsed));
-            }
-            if matches!(delivery, Delivery::InBlock(_)) {
-                times.entry("in_block").or_insert_with(|| json!(elapsed));
-            }
-            let has_arrived = match state {
-                None => true,
-                Some(WaitState::Delivered) => is_out(&delivery),
-                Some(_) => matches!(delivery, Delivery::InBlock(_)),
-            };
-            if has_arrived {
-                return Ok((newest, delivery, times));
-            }
-            if Instant::now() >= deadline {
-                let state = show::state_word(&delivery);
-                let why = self.session.why_waiting(&newest);
-                let why = why.map_or(String::new(), |why| format!(" ({why})"));
-                return Err(Failure::error(
-                    Exit::Failed,
-                    "timeout",
-                    format!(
-                        "{newest} is {state} after {seconds} s{why}; it is sent again with the next command"
-                    ),
-                ));
-            }
-            if let Err(error) = self.hear(Some(deadline)).await {
-                // Told only that the node is gone, the user would say it twice.
-                let detail = format!(
-                    "{newest} is written down and sent with the next command; do not repeat it ({error:#})"
-                );
-                return Err(if output::is_unreachable(&error) {
-                    Failure::error(Exit::NoNode, "stored_not_sent", detail)
-                } else {
-                    error
-                });
-            }
-        }
-    }
-
+impl Chat<'_> {
     async fn send(
         &mut self,
         conversation: &ConversationId,
@@ -418,13 +272,6 @@ impl<'a> Chat<'a> {
         }
     }
 
-    /// Looks for the node anew: after a restart it may listen elsewhere, with another cookie.
-    async fn find_node(&mut self, access: &NodeAccess) -> Result<()> {
-        self.node = access::client(self.shared, access)?;
-        self.events = self.node.envelope_subscribe().await?;
-        self.sync().await
-    }
-
     /// Prints what is new in a conversation.
     fn print_news(&mut self, conversation: &ConversationId) -> Result<()> {
         for event in std::mem::take(&mut self.news) {
@@ -544,11 +391,6 @@ async fn contacts(shared: &SharedArgs, node: &NodeAccess) -> Result<()> {
         lines.push(show::contact_line(key, contact, network));
     }
     output::result(shared.json, &json!(values), &lines.join("\n"))
-}
-
-/// Whether the network has a message.
-const fn is_out(delivery: &Delivery) -> bool {
-    matches!(delivery, Delivery::Delivered | Delivery::InBlock(_))
 }
 
 /// A text from a file without the line feed that ends files.
