@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use messenger::MessageRef;
 
 /// ChainChat: encrypted chat messages in the blocks of a purpose-built chain.
 #[derive(Debug, Parser)]
@@ -237,7 +236,7 @@ pub(crate) enum ChatCommand {
         link_file: Option<PathBuf>,
         /// Invitation that `chat list` shows.
         #[arg(long, value_name = "ID", conflicts_with = "link_file")]
-        invitation: Option<MessageRef>,
+        invitation: Option<String>,
     },
     /// Send a message.
     Send {
@@ -255,7 +254,7 @@ pub(crate) enum ChatCommand {
         text_file: Option<PathBuf>,
         /// Message that this one answers.
         #[arg(long, value_name = "ID")]
-        reply_to: Option<MessageRef>,
+        reply_to: Option<String>,
         #[command(flatten)]
         wait: Wait,
     },
@@ -268,7 +267,7 @@ pub(crate) enum ChatCommand {
         limit: usize,
         /// Only messages after this one.
         #[arg(long, value_name = "ID")]
-        after: Option<MessageRef>,
+        after: Option<String>,
     },
     /// Print messages as they come.
     Follow {

@@ -57,7 +57,7 @@ def test_answers_limits_and_names(lab):
     kitchen = joined(alice, bob)
     first = alice.send(kitchen, "one")["id"]
     node.generate()
-    answer = bob.json("chat", "send", "kitchen", "--text", "two", "--reply-to", first)["id"]
+    answer = bob.json("chat", "send", "kitchen", "--text", "two", "--reply-to", first[:12])["id"]
     node.generate()
     for text in ("three", "four"):
         alice.send("kitchen", text)

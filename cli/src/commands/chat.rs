@@ -17,10 +17,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
-use app::SessionError;
 use chain::Address;
 use messenger::content::Text;
-use messenger::error::SendError;
 use messenger::view::Delivery;
 use messenger::{Access, ConversationId, Event, InviteLink, MessageRef, Outgoing};
 use serde_json::{Value, json};
@@ -65,7 +63,7 @@ pub(crate) async fn run(
         ChatCommand::Join {
             link_file,
             invitation,
-        } => join(shared, node, link_file.as_deref(), invitation.as_ref()).await,
+        } => join(shared, node, link_file.as_deref(), invitation.as_deref()).await,
         ChatCommand::Send {
             conversation,
             text,
@@ -81,7 +79,11 @@ pub(crate) async fn run(
             };
             let mut chat = Chat::open(shared, node).await?;
             let conversation = chat.find(conversation)?;
-            chat.send(&conversation, text, *reply_to, *wait).await
+            let reply_to = match reply_to {
+                Some(wanted) => Some(chat.message(&conversation, wanted)?),
+                None => None,
+            };
+            chat.send(&conversation, text, reply_to, *wait).await
         }
         ChatCommand::Read {
             conversation,
@@ -90,6 +92,10 @@ pub(crate) async fn run(
         } => {
             let chat = Chat::open(shared, node).await?;
             let conversation = chat.find(conversation)?;
+            let after = match after {
+                Some(wanted) => Some(chat.message(&conversation, wanted)?),
+                None => None,
+            };
             chat.read(&conversation, *limit, after.as_ref())
         }
         ChatCommand::Follow { conversation } => follow(shared, node, conversation).await,
@@ -234,9 +240,6 @@ impl Chat<'_> {
         after: Option<&MessageRef>,
     ) -> Result<()> {
         let messenger = self.session.messenger();
-        if after.is_some_and(|after| messenger.message(conversation, after).is_none()) {
-            return Err(SessionError::from(SendError::UnknownMessage).into());
-        }
         let mut messages = messenger.log(conversation, after, usize::MAX);
         messages.retain(show::has_words);
         let first = messages.len().saturating_sub(limit);
@@ -342,7 +345,7 @@ async fn join(
     shared: &SharedArgs,
     node: &NodeAccess,
     link_file: Option<&Path>,
-    invitation: Option<&MessageRef>,
+    invitation: Option<&str>,
 ) -> Result<()> {
     let link = match link_file {
         Some(file) => Some(secrets::text(file)?),
@@ -356,7 +359,17 @@ async fn join(
                 .map_err(|error| Failure::error(Exit::Usage, "bad_link", error.to_string()))?;
             chat.session.join(&link, rng)?
         }
-        (None, Some(reference)) => chat.session.accept_invitation(reference, rng)?,
+        (None, Some(wanted)) => {
+            let waiting: Vec<MessageRef> = chat.session.invitations().map(|(id, ..)| id).collect();
+            let reference = live::one_of(waiting, wanted).ok_or_else(|| {
+                Failure::error(
+                    Exit::Failed,
+                    "not_joined",
+                    "no such invitation in this profile; see `chat list`",
+                )
+            })?;
+            chat.session.accept_invitation(&reference, rng)?
+        }
         (None, None) => return Ok(()),
     };
     chat.sync().await?;

@@ -119,6 +119,17 @@ impl<'a> Chat<'a> {
         }
     }
 
+    /// The message of a conversation with this id, or with an id that begins so.
+    pub(super) fn message(
+        &self,
+        conversation: &ConversationId,
+        wanted: &str,
+    ) -> Result<MessageRef> {
+        let log = self.session.messenger().log(conversation, None, usize::MAX);
+        one_of(log.into_iter().map(|message| message.reference), wanted)
+            .ok_or_else(|| SessionError::from(SendError::UnknownMessage).into())
+    }
+
     /// Waits until a message has come as far as `state`; the times at which it got there.
     pub(super) async fn wait_for(
         &mut self,
@@ -181,6 +192,19 @@ impl<'a> Chat<'a> {
         self.node = access::client(self.shared, access)?;
         self.events = self.node.envelope_subscribe().await?;
         self.sync().await
+    }
+}
+
+/// The only one of `references` whose id begins with the digits `wanted`.
+pub(super) fn one_of(
+    references: impl IntoIterator<Item = MessageRef>,
+    wanted: &str,
+) -> Option<MessageRef> {
+    let begins = |reference: &MessageRef| reference.to_string().starts_with(wanted);
+    let mut found = references.into_iter().filter(begins);
+    match (found.next(), found.next()) {
+        (Some(reference), None) if wanted.len() >= show::SHORT => Some(reference),
+        _ => None,
     }
 }
 

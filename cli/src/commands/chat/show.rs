@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use crate::output::{in_line, indented};
 
-/// Digits of an id in a line for people.
-const SHORT: usize = 12;
+/// Digits of an id in a line for people; as many name it in a command.
+pub(super) const SHORT: usize = 12;
 
 pub(crate) fn state_word(delivery: &Delivery) -> &'static str {
     match delivery {
