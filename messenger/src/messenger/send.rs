@@ -440,14 +440,6 @@ impl Messenger {
         );
         Ok((envelope, work.changes))
     }
-
-    /// Whether an envelope sealed at the present tip could still be included after `blocks` more.
-    #[must_use]
-    pub fn is_includable_after(&self, blocks: u64) -> bool {
-        let tip = self.scanned.unwrap_or_default();
-        let later = Height::new(tip.get().saturating_add(blocks));
-        !self.rates.is_over(self.rates.for_next_block(tip), later)
-    }
 }
 
 /// Refuses what would not encode, before a chain is begun for it.
