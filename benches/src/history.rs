@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use chain::envelope::{Auth, ClearPayment, EnvelopeKind, SizeClass};
-use chain::hash::derive_into;
+use chain::hash::{Context, derive_into};
 use chain::transaction::{Order, Output, Prefix, Signed, Transfer};
 use chain::{
     AccountId, Amount, Block, BlockId, Body, Envelope, EnvelopeBytes, Hash32, Header, Height,
@@ -41,7 +41,7 @@ use store::{Durability, Options, Store};
 use tempfile::TempDir;
 
 /// Context of the keys and contents made here.
-const CONTEXT: &str = "ChainChat benches: keys and contents";
+static CONTEXT: Context = Context::new("ChainChat benches: keys and contents");
 
 /// Where the one-time key stands in an envelope (docs/spec/04-envelopes.md §1).
 const ONE_TIME_KEY: usize = 12;
@@ -289,8 +289,8 @@ impl History {
         let (kind, class) = (EnvelopeKind::Message, SizeClass::SMALLEST);
         let keypair = keypair(b"one-time", number);
         let (mut salt, mut body) = ([0; 16], vec![0; Envelope::body_len(kind, class)]);
-        derive_into(CONTEXT, &[b"salt", &number.to_le_bytes()], &mut salt);
-        derive_into(CONTEXT, &[b"body", &number.to_le_bytes()], &mut body);
+        derive_into(&CONTEXT, &[b"salt", &number.to_le_bytes()], &mut salt);
+        derive_into(&CONTEXT, &[b"body", &number.to_le_bytes()], &mut body);
         let envelope = Envelope {
             kind,
             class,
@@ -344,7 +344,7 @@ impl History {
         let payer = Self::payer();
         let transfer = |nonce: u64| {
             let mut to = [0; 20];
-            derive_into(CONTEXT, &[b"payee", &nonce.to_le_bytes()], &mut to);
+            derive_into(&CONTEXT, &[b"payee", &nonce.to_le_bytes()], &mut to);
             let prefix = Prefix {
                 sender: PublicKey::from(&payer),
                 nonce,
@@ -417,6 +417,6 @@ fn solve(header: &mut Header, pow: Pow) {
 
 fn keypair(role: &[u8], number: u64) -> Keypair {
     let mut secret = [0; 32];
-    derive_into(CONTEXT, &[role, &number.to_le_bytes()], &mut secret);
+    derive_into(&CONTEXT, &[role, &number.to_le_bytes()], &mut secret);
     Keypair::from_secret_bytes(secret).expect("a hash is a valid secret")
 }

@@ -46,7 +46,7 @@ impl AccountId {
 impl From<&PublicKey> for AccountId {
     fn from(key: &PublicKey) -> Self {
         let mut id = [0; 20];
-        hash::derive_into(context::ADDRESS, &[key.as_bytes()], &mut id);
+        hash::derive_into(&context::ADDRESS, &[key.as_bytes()], &mut id);
         Self(id)
     }
 }

@@ -83,7 +83,7 @@ impl Header {
     /// Names the block.
     #[must_use]
     pub fn id(&self) -> BlockId {
-        BlockId::from_bytes(derive(context::BLOCK_ID, &[&codec::encode(self)]))
+        BlockId::from_bytes(derive(&context::BLOCK_ID, &[&codec::encode(self)]))
     }
 
     /// What the solution is for: the hash of everything before it.
@@ -92,7 +92,7 @@ impl Header {
         let bytes = codec::encode(self);
         let before_solution = Self::BYTES.saturating_sub(Self::SOLUTION_BYTES);
         derive(
-            context::POW_CHALLENGE,
+            &context::POW_CHALLENGE,
             &[bytes.get(..before_solution).unwrap_or_default()],
         )
     }
@@ -100,7 +100,7 @@ impl Header {
     /// The proof-of-work hash, read as a 256-bit big-endian number.
     #[must_use]
     pub fn pow_hash(&self) -> [u8; 32] {
-        derive(context::POW_HASH, &[&self.challenge(), &self.solution])
+        derive(&context::POW_HASH, &[&self.challenge(), &self.solution])
     }
 }
 

@@ -391,7 +391,7 @@ impl Envelope {
     #[must_use]
     pub fn core_hash(&self) -> CoreHash {
         let parts: [&[u8]; 2] = [&self.header(0), &blake3(&self.body)];
-        CoreHash::from_bytes(derive(context::ENVELOPE_CORE, &parts))
+        CoreHash::from_bytes(derive(&context::ENVELOPE_CORE, &parts))
     }
 
     /// Names the content, whatever authorises it.
@@ -410,27 +410,34 @@ impl Envelope {
     #[must_use]
     pub fn names(&self) -> (CoreHash, MessageId, WireId) {
         let core = self.core_hash();
-        let mid = derive(context::ENVELOPE_MID, &[core.as_bytes()]);
+        let mid = derive(&context::ENVELOPE_MID, &[core.as_bytes()]);
         let parts: [&[u8]; 4] = [
             &[self.auth.byte()],
             core.as_bytes(),
             &self.auth.to_bytes(),
             self.signature.as_bytes(),
         ];
-        let wid = derive(context::ENVELOPE_WID, &parts);
+        let wid = derive(&context::ENVELOPE_WID, &parts);
         (core, MessageId::from_bytes(mid), WireId::from_bytes(wid))
     }
 
     /// Signs content and authorisation by the one-time key; the last step of making an envelope.
     pub fn sign(&mut self, chain: &ChainId, keypair: &Keypair, aux_randomness: &[u8; 32]) {
-        let body = self.signed_bytes();
+        let body = self.signed_bytes(&self.core_hash());
         self.signature = signature::sign(tag::ENVELOPE, chain, &[&body], keypair, aux_randomness);
     }
 
     /// Whether the one-time key signed content and authorisation.
     #[must_use]
     pub fn is_signed(&self, chain: &ChainId) -> bool {
-        let body = self.signed_bytes();
+        self.is_signed_over(&self.core_hash(), chain)
+    }
+
+    /// [`Envelope::is_signed`] for who has computed this envelope's `core_hash` already: the body
+    /// is not hashed again.
+    #[must_use]
+    pub fn is_signed_over(&self, core: &CoreHash, chain: &ChainId) -> bool {
+        let body = self.signed_bytes(core);
         signature::verify(
             tag::ENVELOPE,
             chain,
@@ -440,9 +447,9 @@ impl Envelope {
         )
     }
 
-    fn signed_bytes(&self) -> Vec<u8> {
+    fn signed_bytes(&self, core: &CoreHash) -> Vec<u8> {
         let mut bytes = vec![self.auth.byte()];
-        bytes.extend_from_slice(self.core_hash().as_bytes());
+        bytes.extend_from_slice(core.as_bytes());
         bytes.extend_from_slice(&self.auth.to_bytes());
         bytes
     }

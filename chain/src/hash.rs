@@ -12,53 +12,87 @@
 //! SHA-256 of signatures ([`crate::signature`]); contexts of conversation keys (`messenger`).
 
 use std::fmt;
+use std::sync::OnceLock;
+
+use ::blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
 
 use crate::codec::{SchemaRead, SchemaWrite};
 
+/// What a hash is for. blake3 turns the text into a key before it hashes anything; that key is made
+/// once per process, since for short inputs making it costs as much as the hash.
+pub struct Context {
+    text: &'static str,
+    key: OnceLock<ContextKey>,
+}
+
+impl Context {
+    /// The context named by `text`.
+    #[must_use]
+    pub const fn new(text: &'static str) -> Self {
+        Self {
+            text,
+            key: OnceLock::new(),
+        }
+    }
+
+    /// The text, as the specification writes it.
+    #[must_use]
+    pub const fn text(&self) -> &'static str {
+        self.text
+    }
+
+    fn hasher(&self) -> ::blake3::Hasher {
+        let key = self.key.get_or_init(|| hash_derive_key_context(self.text));
+        ::blake3::Hasher::new_from_context_key(key)
+    }
+}
+
 /// Every blake3 context that consensus data is hashed under.
 pub mod context {
+    use super::Context;
+
     /// Block id over the whole header.
-    pub const BLOCK_ID: &str = "x3c/id";
+    pub static BLOCK_ID: Context = Context::new("x3c/id");
     /// Equi-X challenge over the header without its solution.
-    pub const POW_CHALLENGE: &str = "x3c/pow";
+    pub static POW_CHALLENGE: Context = Context::new("x3c/pow");
     /// Proof-of-work hash over challenge and solution.
-    pub const POW_HASH: &str = "x3c/powhash";
+    pub static POW_HASH: Context = Context::new("x3c/powhash");
     /// Merkle leaf.
-    pub const MERKLE_LEAF: &str = "x3c/leaf";
+    pub static MERKLE_LEAF: Context = Context::new("x3c/leaf");
     /// Merkle inner node.
-    pub const MERKLE_NODE: &str = "x3c/node";
+    pub static MERKLE_NODE: Context = Context::new("x3c/node");
     /// Merkle root with its leaf count.
-    pub const MERKLE_ROOT: &str = "x3c/root";
+    pub static MERKLE_ROOT: Context = Context::new("x3c/root");
     /// Transaction id over all bytes before the signature.
-    pub const TX_ID: &str = "x3c/txid";
+    pub static TX_ID: Context = Context::new("x3c/txid");
     /// What the stamp of a first account record commits to.
-    pub const RECORD_STAMP: &str = "x3c/txstamp";
+    pub static RECORD_STAMP: Context = Context::new("x3c/txstamp");
     /// State hash that two nodes compare.
-    pub const STATE: &str = "x3c/state";
+    pub static STATE: Context = Context::new("x3c/state");
     /// Key of a value in the state tree.
-    pub const STATE_KEY: &str = "x3c/statekey";
+    pub static STATE_KEY: Context = Context::new("x3c/statekey");
     /// Sorted seen one-time keys, part of the state hash.
-    pub const SEEN: &str = "x3c/seen";
+    pub static SEEN: Context = Context::new("x3c/seen");
     /// Key of the cache of verified items: local, never on the wire.
-    pub const VERIFIED: &str = "x3c/verified";
+    pub static VERIFIED: Context = Context::new("x3c/verified");
     /// Account id of a public key.
-    pub const ADDRESS: &str = "ChainChat v1 address";
+    pub static ADDRESS: Context = Context::new("ChainChat v1 address");
     /// Envelope content without authorisation.
-    pub const ENVELOPE_CORE: &str = "ChainChat v1 core";
+    pub static ENVELOPE_CORE: Context = Context::new("ChainChat v1 core");
     /// Name of an envelope's content.
-    pub const ENVELOPE_MID: &str = "ChainChat v1 mid";
+    pub static ENVELOPE_MID: Context = Context::new("ChainChat v1 mid");
     /// Name of an envelope's exact bytes.
-    pub const ENVELOPE_WID: &str = "ChainChat v1 wid";
+    pub static ENVELOPE_WID: Context = Context::new("ChainChat v1 wid");
     /// Challenge of a stamp.
-    pub const STAMP: &str = "ChainChat v1 pow";
+    pub static STAMP: Context = Context::new("ChainChat v1 pow");
     /// Hash of an account's name, in its record.
-    pub const NAME: &str = "ChainChat v1 name";
+    pub static NAME: Context = Context::new("ChainChat v1 name");
 }
 
 /// blake3 `derive_key` of the concatenation of `parts` under `context`.
 #[must_use]
-pub fn derive(context: &'static str, parts: &[&[u8]]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key(context);
+pub fn derive(context: &Context, parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = context.hasher();
     for part in parts {
         hasher.update(part);
     }
@@ -66,8 +100,8 @@ pub fn derive(context: &'static str, parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// Like [`derive`], extended to the length of `out`.
-pub fn derive_into(context: &'static str, parts: &[&[u8]], out: &mut [u8]) {
-    let mut hasher = blake3::Hasher::new_derive_key(context);
+pub fn derive_into(context: &Context, parts: &[&[u8]], out: &mut [u8]) {
+    let mut hasher = context.hasher();
     for part in parts {
         hasher.update(part);
     }
@@ -164,12 +198,12 @@ mod tests {
 
     #[test]
     fn contexts_separate_equal_inputs() {
-        let block = derive(context::BLOCK_ID, &[b"x"]);
-        assert_ne!(block, derive(context::TX_ID, &[b"x"]));
+        let block = derive(&context::BLOCK_ID, &[b"x"]);
+        assert_ne!(block, derive(&context::TX_ID, &[b"x"]));
         assert_eq!(block, ::blake3::derive_key("x3c/id", b"x"));
         assert_eq!(
-            derive(context::BLOCK_ID, &[b"a", b"b"]),
-            derive(context::BLOCK_ID, &[b"ab"])
+            derive(&context::BLOCK_ID, &[b"a", b"b"]),
+            derive(&context::BLOCK_ID, &[b"ab"])
         );
     }
 

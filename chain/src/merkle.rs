@@ -16,7 +16,7 @@ use crate::hash::{Hash32, context, derive};
 /// A leaf over the concatenation of `parts`.
 #[must_use]
 pub fn leaf(parts: &[&[u8]]) -> Hash32 {
-    Hash32::from_bytes(derive(context::MERKLE_LEAF, parts))
+    Hash32::from_bytes(derive(&context::MERKLE_LEAF, parts))
 }
 
 /// The root over `leaves` in their order.
@@ -36,14 +36,14 @@ pub fn root(leaves: impl IntoIterator<Item = Hash32>) -> Hash32 {
     }
     let top = level.first().copied().unwrap_or_default();
     Hash32::from_bytes(derive(
-        context::MERKLE_ROOT,
+        &context::MERKLE_ROOT,
         &[&count.to_le_bytes(), top.as_bytes()],
     ))
 }
 
 fn node(left: &Hash32, right: &Hash32) -> Hash32 {
     Hash32::from_bytes(derive(
-        context::MERKLE_NODE,
+        &context::MERKLE_NODE,
         &[left.as_bytes(), right.as_bytes()],
     ))
 }
@@ -68,9 +68,12 @@ mod tests {
     fn the_shape_is_the_specified_one() {
         let l = leaves(3);
         let top = node(&node(&l[0], &l[1]), &l[2]);
-        let expected = derive(context::MERKLE_ROOT, &[&3u64.to_le_bytes(), top.as_bytes()]);
+        let expected = derive(
+            &context::MERKLE_ROOT,
+            &[&3u64.to_le_bytes(), top.as_bytes()],
+        );
         assert_eq!(root(l), Hash32::from_bytes(expected));
-        let empty = derive(context::MERKLE_ROOT, &[&[0; 8], &[0; 32]]);
+        let empty = derive(&context::MERKLE_ROOT, &[&[0; 8], &[0; 32]]);
         assert_eq!(root([]), Hash32::from_bytes(empty));
     }
 

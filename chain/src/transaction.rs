@@ -210,7 +210,7 @@ impl Transaction {
     /// Names the transaction.
     #[must_use]
     pub fn id(&self) -> TxId {
-        TxId::from_bytes(derive(context::TX_ID, &[&self.signed_bytes()]))
+        TxId::from_bytes(derive(&context::TX_ID, &[&self.signed_bytes()]))
     }
 
     /// What the stamp of a first record commits to, in the place of an envelope's core hash: all
@@ -232,7 +232,7 @@ impl Transaction {
             .checked_sub(Stamp::BYTES)?
             .checked_sub(Signature::BYTES)?;
         Some(derive(
-            context::RECORD_STAMP,
+            &context::RECORD_STAMP,
             &[bytes.get(..before_effort)?],
         ))
     }

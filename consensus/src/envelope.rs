@@ -197,7 +197,7 @@ impl Parsed {
             admission,
             message_id: self.message_id,
             wire_id: self.wire_id,
-            verified_id: Hash32::from_bytes(derive(context::VERIFIED, &parts)),
+            verified_id: Hash32::from_bytes(derive(&context::VERIFIED, &parts)),
         };
         Ok(Shaped {
             envelope,
@@ -235,7 +235,7 @@ impl Shaped {
     /// The costly checks: the signature over content and admission, then the admission.
     pub(crate) fn prove(self, chain: &ChainId) -> Result<CheckedEnvelope, Rule> {
         let envelope = &self.envelope;
-        if !envelope.is_signed(chain) {
+        if !envelope.is_signed_over(&self.core, chain) {
             // Verifying lifts the key already; only a failure is worth asking twice.
             let on_curve = envelope.one_time_key.is_on_curve();
             return Err(if on_curve {

@@ -48,7 +48,7 @@ pub fn solution_meets_target(
     solution: &[u8; SOLUTION_BYTES],
     target: Target,
 ) -> bool {
-    target.is_met_by(&derive(context::POW_HASH, &[challenge, solution]))
+    target.is_met_by(&derive(&context::POW_HASH, &[challenge, solution]))
 }
 
 /// Checks the proof of work of `header` against `target`, which is the header's own or, for a

@@ -60,7 +60,7 @@ impl DatedStamp {
 pub fn challenge(commitment: &[u8; 32], reference: &BlockId, stamp: &Stamp) -> [u8; 32] {
     let effort = stamp.effort.to_le_bytes();
     derive(
-        context::STAMP,
+        &context::STAMP,
         &[commitment, reference.as_bytes(), &effort, &stamp.nonce],
     )
 }

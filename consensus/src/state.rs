@@ -173,10 +173,10 @@ pub fn state_hash(view: &impl StateView, params: &Params) -> Result<Hash32, View
         keys.iter()
             .for_each(|key| seen.extend_from_slice(key.as_bytes()));
     }
-    let seen = derive(context::SEEN, &[&seen]);
+    let seen = derive(&context::SEEN, &[&seen]);
     let (root, id) = (root(view)?, tip.id());
     let parts: [&[u8]; 3] = [root.as_bytes(), &seen, id.as_bytes()];
-    Ok(Hash32::from_bytes(derive(context::STATE, &parts)))
+    Ok(Hash32::from_bytes(derive(&context::STATE, &parts)))
 }
 
 /// Rate epochs whose envelopes the block after `tip` may include, ascending.

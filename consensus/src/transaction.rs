@@ -161,7 +161,7 @@ pub(crate) fn shape(
         .as_ref()
         .map(|dated| *dated.block().as_bytes())
         .unwrap_or_default();
-    let verified_id = derive(context::VERIFIED, &[&[0], &reference, &encoded]);
+    let verified_id = derive(&context::VERIFIED, &[&[0], &reference, &encoded]);
     Ok(Shaped(CheckedTransaction {
         id: transaction.id(),
         sender: transaction.sender(),

@@ -10,41 +10,43 @@
 //! # Not here
 //! Contexts of consensus data (`chain::hash::context`), of words, accounts and roots (`wallet`).
 
+use chain::hash::Context;
+
 /// Administrator scalar of a conversation, from its root.
-pub(crate) const ADMIN: &str = "ChainChat v1 conv admin";
+pub(crate) static ADMIN: Context = Context::new("ChainChat v1 conv admin");
 /// Name of a conversation, from its administrator key.
-pub(crate) const CONVERSATION_ID: &str = "ChainChat v1 conv id";
+pub(crate) static CONVERSATION_ID: Context = Context::new("ChainChat v1 conv id");
 /// Read key of a key epoch, from the root.
-pub(crate) const READ: &str = "ChainChat v1 conv read";
+pub(crate) static READ: Context = Context::new("ChainChat v1 conv read");
 /// Write key of a key epoch, from the root.
-pub(crate) const WRITE: &str = "ChainChat v1 conv write";
+pub(crate) static WRITE: Context = Context::new("ChainChat v1 conv write");
 /// Signing scalar of all writers, from the write key.
-pub(crate) const SIGN: &str = "ChainChat v1 conv sign";
+pub(crate) static SIGN: Context = Context::new("ChainChat v1 conv sign");
 /// Decapsulation key of public-write conversations, from the read key.
-pub(crate) const DECAPSULATION: &str = "ChainChat v1 conv xwing";
+pub(crate) static DECAPSULATION: Context = Context::new("ChainChat v1 conv xwing");
 /// Commitment to the read key, from its encapsulation key.
-pub(crate) const READ_COMMITMENT: &str = "ChainChat v1 read commit";
+pub(crate) static READ_COMMITMENT: Context = Context::new("ChainChat v1 read commit");
 /// Parent of all slot keys, from the read key.
-pub(crate) const SLOTS: &str = "ChainChat v1 conv slots";
+pub(crate) static SLOTS: Context = Context::new("ChainChat v1 conv slots");
 /// Key of one slot.
-pub(crate) const SLOT: &str = "ChainChat v1 slot";
+pub(crate) static SLOT: Context = Context::new("ChainChat v1 slot");
 
 /// First key of a writer chain.
-pub(crate) const CHAIN: &str = "ChainChat v1 chain";
+pub(crate) static CHAIN: Context = Context::new("ChainChat v1 chain");
 /// Next key of a writer chain.
-pub(crate) const RATCHET: &str = "ChainChat v1 ratchet";
+pub(crate) static RATCHET: Context = Context::new("ChainChat v1 ratchet");
 /// Detection secret of one message.
-pub(crate) const TAG: &str = "ChainChat v1 tag";
+pub(crate) static TAG: Context = Context::new("ChainChat v1 tag");
 /// Scalar that turns the writers' key into a one-time key.
-pub(crate) const TWEAK: &str = "ChainChat v1 tweak";
+pub(crate) static TWEAK: Context = Context::new("ChainChat v1 tweak");
 /// Key of the synthetic nonce.
-pub(crate) const SIV: &str = "ChainChat v1 siv";
+pub(crate) static SIV: Context = Context::new("ChainChat v1 siv");
 /// Key and nonce of one sealing.
-pub(crate) const AEAD: &str = "ChainChat v1 aead";
+pub(crate) static AEAD: Context = Context::new("ChainChat v1 aead");
 /// Name of a message.
-pub(crate) const REFERENCE: &str = "ChainChat v1 ref";
+pub(crate) static REFERENCE: Context = Context::new("ChainChat v1 ref");
 /// Sealing key of an inbox envelope, from the shared secret.
-pub(crate) const INBOX: &str = "ChainChat v1 inbox";
+pub(crate) static INBOX: Context = Context::new("ChainChat v1 inbox");
 
 /// The administrator's statement about the keys of a key epoch.
 pub(crate) const TAG_EPOCH: &str = "ChainChat/epoch/v1";
@@ -62,7 +64,7 @@ mod tests {
         let source = include_str!("context.rs");
         let mut texts: Vec<&str> = source
             .lines()
-            .filter(|line| line.starts_with("pub(crate) const"))
+            .filter(|line| line.starts_with("pub(crate) "))
             .filter_map(|line| line.split('"').nth(1))
             .collect();
         let total = texts.len();

@@ -307,7 +307,7 @@ fn seal_key(shared: &[u8; 32], encapsulation: &[u8], mailbox: Mailbox) -> Secret
     let digest = blake3(encapsulation);
     let generation = mailbox.generation.to_le_bytes();
     let parts: [&[u8]; 4] = [shared, &digest, mailbox.owner.as_bytes(), &generation];
-    Secret32::from_bytes(derive(context::INBOX, &parts))
+    Secret32::from_bytes(derive(&context::INBOX, &parts))
 }
 
 fn associated_data(envelope: &Envelope, encapsulation: &[u8]) -> Vec<u8> {

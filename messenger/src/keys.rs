@@ -12,7 +12,7 @@
 //! # Not here
 //! Derivation of a [`ConversationRoot`] from words: `wallet`. Handing keys over: [`crate::capability`].
 
-use chain::hash::{derive, derive_into};
+use chain::hash::{Context, derive, derive_into};
 use chain::{ChainId, PublicKey, Signature, signature};
 use x_wing::{DecapsulationKeyRejectNonContrib, Decapsulator, KeyExport};
 use zeroize::Zeroize;
@@ -69,13 +69,13 @@ impl ConversationRoot {
     /// The read key of `epoch`.
     #[must_use]
     pub fn read_key(&self, epoch: KeyEpoch) -> ReadKey {
-        ReadKey::from_bytes(self.of_epoch(context::READ, epoch))
+        ReadKey::from_bytes(self.of_epoch(&context::READ, epoch))
     }
 
     /// The write key of `epoch`.
     #[must_use]
     pub fn write_key(&self, epoch: KeyEpoch) -> WriteKey {
-        WriteKey::from_bytes(self.of_epoch(context::WRITE, epoch))
+        WriteKey::from_bytes(self.of_epoch(&context::WRITE, epoch))
     }
 
     /// Vouches for the keys of `epoch`.
@@ -104,10 +104,10 @@ impl ConversationRoot {
     fn admin_secret(&self) -> Secret32 {
         // A root whose administrator scalar is zero occurs with probability 2^-256 and cannot be
         // searched for; it would be unusable, not unsafe.
-        wide_scalar(context::ADMIN, self.expose()).expect("blake3 does not hash to zero")
+        wide_scalar(&context::ADMIN, self.expose()).expect("blake3 does not hash to zero")
     }
 
-    fn of_epoch(&self, context: &'static str, epoch: KeyEpoch) -> [u8; 32] {
+    fn of_epoch(&self, context: &Context, epoch: KeyEpoch) -> [u8; 32] {
         derive(context, &[self.expose(), &epoch.get().to_le_bytes()])
     }
 }
@@ -116,13 +116,13 @@ impl ReadKey {
     /// `R`: what the administrator signs for this key.
     #[must_use]
     pub fn commitment(&self) -> [u8; 32] {
-        derive(context::READ_COMMITMENT, &[&self.encapsulation_key()])
+        derive(&context::READ_COMMITMENT, &[&self.encapsulation_key()])
     }
 
     /// `EK`: where strangers encrypt to in public-write conversations.
     #[must_use]
     pub fn encapsulation_key(&self) -> [u8; 1216] {
-        let mut secret = derive(context::DECAPSULATION, &[self.expose()]);
+        let mut secret = derive(&context::DECAPSULATION, &[self.expose()]);
         let key = DecapsulationKeyRejectNonContrib::from(secret);
         secret.zeroize();
         key.encapsulation_key().to_bytes().into()
@@ -131,8 +131,8 @@ impl ReadKey {
     /// The key of one slot.
     #[must_use]
     pub fn slot_key(&self, slot: Slot) -> SlotKey {
-        let mut slots = derive(context::SLOTS, &[self.expose()]);
-        let key = derive(context::SLOT, &[&slots, &slot.get().to_le_bytes()]);
+        let mut slots = derive(&context::SLOTS, &[self.expose()]);
+        let key = derive(&context::SLOT, &[&slots, &slot.get().to_le_bytes()]);
         slots.zeroize();
         SlotKey::from_bytes(key)
     }
@@ -147,7 +147,7 @@ impl WriteKey {
 
     /// `w`, the scalar behind [`WriteKey::writers`].
     pub(crate) fn signing_secret(&self) -> Secret32 {
-        wide_scalar(context::SIGN, self.expose()).expect("blake3 does not hash to zero")
+        wide_scalar(&context::SIGN, self.expose()).expect("blake3 does not hash to zero")
     }
 }
 
@@ -163,10 +163,10 @@ impl InboxSecret {
 /// Name of the conversation of an administrator key.
 #[must_use]
 pub fn conversation_id(admin: &PublicKey) -> ConversationId {
-    ConversationId::from_bytes(derive(context::CONVERSATION_ID, &[admin.as_bytes()]))
+    ConversationId::from_bytes(derive(&context::CONVERSATION_ID, &[admin.as_bytes()]))
 }
 
-fn wide_scalar(context: &'static str, secret: &[u8; 32]) -> Option<Secret32> {
+fn wide_scalar(context: &Context, secret: &[u8; 32]) -> Option<Secret32> {
     let mut wide = [0; 64];
     derive_into(context, &[secret], &mut wide);
     let key = scalar::from_wide(&wide).map(scalar::into_secret);

@@ -218,7 +218,7 @@ pub(crate) fn start_class() -> SizeClass {
 /// `ref`: names the message in whichever envelope it travels.
 pub(crate) fn reference(one_time_key: &PublicKey, padded: &[u8]) -> MessageRef {
     let parts: [&[u8]; 2] = [one_time_key.as_bytes(), &blake3(padded)];
-    MessageRef::from_bytes(derive(context::REFERENCE, &parts))
+    MessageRef::from_bytes(derive(&context::REFERENCE, &parts))
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ pub(crate) fn open(
 }
 
 fn synthetic_salt(key: &[u8; 32], associated: &[u8], plaintext: &[u8]) -> [u8; 16] {
-    let mut siv = derive(context::SIV, &[key]);
+    let mut siv = derive(&context::SIV, &[key]);
     let mut hasher = blake3::Hasher::new_keyed(&siv);
     hasher.update(associated);
     hasher.update(plaintext);
@@ -77,7 +77,7 @@ fn synthetic_salt(key: &[u8; 32], associated: &[u8], plaintext: &[u8]) -> [u8; 1
 
 fn cipher(key: &[u8; 32], salt: &[u8; 16]) -> (ChaCha20Poly1305, Nonce) {
     let mut material = [0; 44];
-    derive_into(context::AEAD, &[key, salt], &mut material);
+    derive_into(&context::AEAD, &[key, salt], &mut material);
     let (key, nonce) = material
         .split_first_chunk::<32>()
         .expect("44 bytes hold 32");

@@ -44,13 +44,13 @@ impl ChainKey {
             &writer.slot.get().to_le_bytes(),
             &writer.generation.get().to_le_bytes(),
         ];
-        Self(Secret32::from_bytes(derive(context::CHAIN, &parts)))
+        Self(Secret32::from_bytes(derive(&context::CHAIN, &parts)))
     }
 
     /// `ck_{n+1}`.
     pub(crate) fn next(&self) -> Self {
         Self(Secret32::from_bytes(derive(
-            context::RATCHET,
+            &context::RATCHET,
             &[self.expose()],
         )))
     }
@@ -66,7 +66,7 @@ impl ChainKey {
         writer: &WriterChainId,
         number: MessageNumber,
     ) -> Option<SecretKey> {
-        let mut tag = derive(context::TAG, &[self.expose()]);
+        let mut tag = derive(&context::TAG, &[self.expose()]);
         let parts: [&[u8]; 4] = [
             writers.as_bytes(),
             &tag,
@@ -74,7 +74,7 @@ impl ChainKey {
             &number.get().to_le_bytes(),
         ];
         let mut wide = [0; 64];
-        derive_into(context::TWEAK, &parts, &mut wide);
+        derive_into(&context::TWEAK, &parts, &mut wide);
         let tweak = scalar::from_wide(&wide);
         tag.zeroize();
         wide.zeroize();

@@ -188,7 +188,7 @@ fn search(
         }
         let field = Header::NONCE_OFFSET..Header::NONCE_OFFSET + 8;
         before_solution[field].copy_from_slice(&nonce.to_le_bytes());
-        let challenge = derive(context::POW_CHALLENGE, &[&before_solution]);
+        let challenge = derive(&context::POW_CHALLENGE, &[&before_solution]);
         let mut tried = 0;
         let solution = match pow {
             Pow::EquiX => solver.solve(&challenge).find(|solution| {

@@ -15,13 +15,13 @@ use std::fmt;
 use std::time::Duration;
 
 use chain::ChainId;
-use chain::hash::derive;
+use chain::hash::{Context, derive};
 
 use crate::limits;
 
 /// blake3 context of gossip message ids. It names messages among neighbours and is no part of
 /// consensus.
-const MESSAGE_ID_CONTEXT: &str = "x3c/gossip";
+static MESSAGE_ID_CONTEXT: Context = Context::new("x3c/gossip");
 
 /// What is gossiped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,7 +174,7 @@ pub(crate) fn lookup_name(chain: &ChainId) -> String {
 pub fn message_id(topic_name: &str, bytes: &[u8]) -> [u8; 32] {
     let length = u64::try_from(topic_name.len()).expect("a name is shorter than 2^64");
     derive(
-        MESSAGE_ID_CONTEXT,
+        &MESSAGE_ID_CONTEXT,
         &[&length.to_le_bytes(), topic_name.as_bytes(), bytes],
     )
 }

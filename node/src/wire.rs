@@ -13,11 +13,11 @@
 
 use chain::block::{Aux, Body, Header};
 use chain::codec::{self, List, SchemaRead, SchemaWrite};
-use chain::hash::derive;
+use chain::hash::{Context, derive};
 use chain::{Block, BlockId, EnvelopeBytes, Hash32, Transaction};
 
 /// blake3 context of short ids.
-const SHORT_ID_CONTEXT: &str = "x3c/shortid";
+static SHORT_ID_CONTEXT: Context = Context::new("x3c/shortid");
 
 /// Headers in one answer: 2,000 of 276 B stay below 1 MiB.
 pub const HEADERS_MAX: usize = 2_000;
@@ -49,7 +49,7 @@ impl ShortId {
     #[must_use]
     pub fn of(block: &BlockId, item: &Hash32) -> Self {
         let [a, b, c, d, e, f, g, h, ..] =
-            derive(SHORT_ID_CONTEXT, &[block.as_bytes(), item.as_bytes()]);
+            derive(&SHORT_ID_CONTEXT, &[block.as_bytes(), item.as_bytes()]);
         Self([a, b, c, d, e, f, g, h])
     }
 }

@@ -34,9 +34,11 @@ const COIN_TYPE_TEST: u32 = 1;
 
 /// blake3 contexts of the secrets handed to `messenger`.
 mod context {
-    pub(super) const INBOX: &str = "ChainChat v1 inbox xwing";
-    pub(super) const CONVERSATION_ROOT: &str = "ChainChat v1 conv root";
-    pub(super) const SELF_ROOT: &str = "ChainChat v1 self root";
+    use chain::hash::Context;
+
+    pub(super) static INBOX: Context = Context::new("ChainChat v1 inbox xwing");
+    pub(super) static CONVERSATION_ROOT: Context = Context::new("ChainChat v1 conv root");
+    pub(super) static SELF_ROOT: Context = Context::new("ChainChat v1 self root");
 }
 
 /// The level below the account that says what a key is for.
@@ -221,7 +223,7 @@ impl KeyTree {
     pub fn inbox_secret(&self, generation: u32) -> Result<InboxSecret, KeyError> {
         let child = self.child(Branch::Inbox, generation)?;
         Ok(InboxSecret::new(hash::derive(
-            context::INBOX,
+            &context::INBOX,
             &[child.as_ref()],
         )))
     }
@@ -233,7 +235,7 @@ impl KeyTree {
     pub fn conversation_root(&self, index: u32) -> Result<ConversationRoot, KeyError> {
         let child = self.child(Branch::Conversation, index)?;
         Ok(ConversationRoot::new(hash::derive(
-            context::CONVERSATION_ROOT,
+            &context::CONVERSATION_ROOT,
             &[child.as_ref()],
         )))
     }
@@ -245,7 +247,7 @@ impl KeyTree {
     pub fn self_root(&self) -> Result<SelfRoot, KeyError> {
         let child = self.child(Branch::SelfConversation, 0)?;
         Ok(SelfRoot::new(hash::derive(
-            context::SELF_ROOT,
+            &context::SELF_ROOT,
             &[child.as_ref()],
         )))
     }

@@ -16,7 +16,7 @@
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
-use chain::hash;
+use chain::hash::{self, Context};
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
@@ -35,7 +35,7 @@ const TAG_BYTES: usize = 16;
 /// Checksum at the end of the file.
 const CHECK_BYTES: usize = 16;
 /// blake3 context of the checksum.
-const CHECK_CONTEXT: &str = "ChainChat v1 keystore check";
+static CHECK_CONTEXT: Context = Context::new("ChainChat v1 keystore check");
 /// Content of a keystore (bytes): a seed has under 1.1 KiB, the rest is room for later versions.
 pub const CONTENT_BYTES_MAX: usize = 64 << 10;
 /// Shortest keystore.
@@ -234,7 +234,7 @@ impl Header {
 
 fn checksum(bytes: &[u8]) -> [u8; CHECK_BYTES] {
     let mut check = [0; CHECK_BYTES];
-    hash::derive_into(CHECK_CONTEXT, &[bytes], &mut check);
+    hash::derive_into(&CHECK_CONTEXT, &[bytes], &mut check);
     check
 }
 

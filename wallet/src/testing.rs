@@ -6,7 +6,8 @@ use chain::transaction::{Order, Output, Prefix, Signed, Transfer};
 use chain::units::RateEpoch;
 use chain::{
     AccountId, Amount, Block, BlockId, Body, ChainId, Envelope, EnvelopeBytes, Header, Height,
-    Network, PublicKey, Timestamp, Transaction, hash,
+    Network, PublicKey, Timestamp, Transaction,
+    hash::{self, Context},
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -96,10 +97,12 @@ pub(crate) fn block(transactions: Vec<Transaction>, envelopes: Vec<EnvelopeBytes
     }
 }
 
+static TEST_BLOCK: Context = Context::new("test block");
+
 /// Id of the `branch`-th block at `height`.
 pub(crate) fn block_id(height: u64, branch: u64) -> BlockId {
     let parts: [&[u8]; 2] = [&height.to_le_bytes(), &branch.to_le_bytes()];
-    BlockId::from_bytes(hash::derive("test block", &parts))
+    BlockId::from_bytes(hash::derive(&TEST_BLOCK, &parts))
 }
 
 /// A wallet of one account that follows a chain written by the test.

@@ -12,14 +12,14 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use chain::hash::derive;
+use chain::hash::{Context, derive};
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::error::KeyError;
 use crate::keys::Seed;
 
-const CONTEXT: &str = "ChainChat v1 vault";
+static CONTEXT: Context = Context::new("ChainChat v1 vault");
 const NONCE_BYTES: usize = 24;
 
 /// Encrypts and decrypts the records of one user's log.
@@ -43,7 +43,7 @@ impl Seed {
         let bytes = self.to_bytes()?;
         // Version and birthday lead the encoding; the birthday is not part of the secret.
         let secret = bytes.get(9..).unwrap_or_default();
-        Ok(VaultKey(derive(CONTEXT, &[secret])))
+        Ok(VaultKey(derive(&CONTEXT, &[secret])))
     }
 }
 

@@ -9,12 +9,12 @@ use benches::rounds::{interleave, per_second};
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit, Nonce};
 use chain::envelope::SizeClass;
-use chain::hash::{blake3, derive, derive_into};
+use chain::hash::{Context, blake3, derive, derive_into};
 
 /// Messages of one measurement, under a key each.
 const MESSAGES: usize = 100_000;
-const SIV: &str = "ChainChat v1 siv";
-const AEAD: &str = "ChainChat v1 aead";
+static SIV: Context = Context::new("ChainChat v1 siv");
+static AEAD: Context = Context::new("ChainChat v1 aead");
 
 /// One sealed message as its reader has it (docs/spec/09-messages.md §5).
 struct Message {
@@ -59,7 +59,7 @@ impl Message {
 }
 
 fn salt(key: &[u8; 32], associated: &[u8], plaintext: &[u8]) -> [u8; 16] {
-    let mut hasher = ::blake3::Hasher::new_keyed(&derive(SIV, &[key]));
+    let mut hasher = ::blake3::Hasher::new_keyed(&derive(&SIV, &[key]));
     hasher.update(associated).update(plaintext);
     let mut salt = [0; 16];
     hasher.finalize_xof().fill(&mut salt);
@@ -68,7 +68,7 @@ fn salt(key: &[u8; 32], associated: &[u8], plaintext: &[u8]) -> [u8; 16] {
 
 fn cipher(key: &[u8; 32], salt: &[u8; 16]) -> (ChaCha20Poly1305, Nonce) {
     let mut material = [0; 44];
-    derive_into(AEAD, &[key, salt], &mut material);
+    derive_into(&AEAD, &[key, salt], &mut material);
     let (key, nonce) = material
         .split_first_chunk::<32>()
         .expect("44 bytes hold 32");

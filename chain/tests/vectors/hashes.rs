@@ -1,6 +1,6 @@
 //! Vectors of hashes with a domain, of signed messages, and of Merkle roots.
 
-use chain::hash::{context, derive};
+use chain::hash::{Context, context, derive};
 use chain::signature::{self, tag};
 use chain::{ChainId, PublicKey, Signature, merkle};
 use serde_json::{Value, json};
@@ -8,23 +8,23 @@ use serde_json::{Value, json};
 use crate::transactions::{AUX_RANDOMNESS, CHAIN, keypair, signing};
 use crate::twin::{bytes, object, unhex};
 
-const CONTEXTS: [&str; 16] = [
-    context::BLOCK_ID,
-    context::POW_CHALLENGE,
-    context::POW_HASH,
-    context::MERKLE_LEAF,
-    context::MERKLE_NODE,
-    context::MERKLE_ROOT,
-    context::TX_ID,
-    context::RECORD_STAMP,
-    context::STATE,
-    context::STATE_KEY,
-    context::SEEN,
-    context::ADDRESS,
-    context::ENVELOPE_CORE,
-    context::ENVELOPE_MID,
-    context::ENVELOPE_WID,
-    context::STAMP,
+static CONTEXTS: [&Context; 16] = [
+    &context::BLOCK_ID,
+    &context::POW_CHALLENGE,
+    &context::POW_HASH,
+    &context::MERKLE_LEAF,
+    &context::MERKLE_NODE,
+    &context::MERKLE_ROOT,
+    &context::TX_ID,
+    &context::RECORD_STAMP,
+    &context::STATE,
+    &context::STATE_KEY,
+    &context::SEEN,
+    &context::ADDRESS,
+    &context::ENVELOPE_CORE,
+    &context::ENVELOPE_MID,
+    &context::ENVELOPE_WID,
+    &context::STAMP,
 ];
 
 const TAGS: [&str; 7] = [
@@ -65,7 +65,7 @@ pub(crate) fn hashes() -> Value {
     }
     // Block and chunk edges of the tree that blake3 hashes long inputs with.
     for len in [63, 64, 65, 1023, 1024, 1025, 2048, 2049, 3000] {
-        derived.push(hash_entry(context::BLOCK_ID, &long[..len]));
+        derived.push(hash_entry(&context::BLOCK_ID, &long[..len]));
     }
     let key = PublicKey::from(&keypair());
     let signed = TAGS.map(|tag| {
@@ -90,9 +90,9 @@ pub(crate) fn hashes() -> Value {
     ])
 }
 
-fn hash_entry(context: &'static str, input: &[u8]) -> Value {
+fn hash_entry(context: &Context, input: &[u8]) -> Value {
     object([
-        ("context", json!(context)),
+        ("context", json!(context.text())),
         ("input", bytes(input)),
         ("output", bytes(&derive(context, &[input]))),
     ])
@@ -239,8 +239,8 @@ pub(crate) fn merkle_roots() -> Value {
         ),
         ("spec", json!("docs/spec/01-encoding.md §6")),
         ("roots", Value::Array(roots)),
-        ("leaf_context", json!(context::MERKLE_LEAF)),
-        ("node_context", json!(context::MERKLE_NODE)),
-        ("root_context", json!(context::MERKLE_ROOT)),
+        ("leaf_context", json!(context::MERKLE_LEAF.text())),
+        ("node_context", json!(context::MERKLE_NODE.text())),
+        ("root_context", json!(context::MERKLE_ROOT.text())),
     ])
 }

@@ -166,7 +166,7 @@ fn the_hash_is_taken_over_challenge_and_solution() {
     };
     assert_eq!(
         header.pow_hash(),
-        derive(context::POW_HASH, &[&header.challenge(), &header.solution])
+        derive(&context::POW_HASH, &[&header.challenge(), &header.solution])
     );
 }
 

@@ -111,7 +111,7 @@ fn to_bytes(value: &impl borsh::BorshSerialize) -> Result<Vec<u8>, ViewError> {
 /// Key of a value in the tree.
 #[must_use]
 pub fn key_hash(key: &StateKey) -> Hash32 {
-    Hash32::from_bytes(derive(context::STATE_KEY, &[&codec::encode(key)]))
+    Hash32::from_bytes(derive(&context::STATE_KEY, &[&codec::encode(key)]))
 }
 
 /// Root of the state after the view's tip.
