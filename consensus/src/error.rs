@@ -578,6 +578,9 @@ pub enum TreeError {
         /// The block that is missing.
         id: BlockId,
     },
+    /// The branch is so far behind the best chain that its headers are not worth remembering.
+    #[error("the branch is far lighter than the best chain")]
+    TooLight,
     /// The tree is full of blocks with more work behind them.
     #[error("the block tree is full of heavier branches")]
     Full,

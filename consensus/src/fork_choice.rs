@@ -28,6 +28,7 @@
 //! works survive a restart (`store`).
 
 mod download;
+mod light;
 mod locator;
 mod node;
 mod room;
@@ -43,6 +44,7 @@ use crate::difficulty::{Target, Work};
 use crate::error::{Rule, TreeError, ViewError};
 use crate::header::{CheckedHeader, HeaderContext};
 
+pub use light::LIGHT_BLOCKS;
 pub use locator::LOCATOR_IDS_MAX;
 pub use node::{BlockStatus, Fault, Seen};
 pub use room::{BLOCKS_MAX, TREE_DEPTH_BLOCKS};
@@ -79,6 +81,8 @@ pub struct BlockTree {
     best_chain: VecDeque<BlockId>,
     /// Blocks inserted so far; numbers the next one.
     arrivals: u64,
+    /// Blocks that the tree held and holds no more, until somebody asks for them.
+    forgotten: Vec<BlockId>,
 }
 
 impl BlockTree {
@@ -111,6 +115,7 @@ impl BlockTree {
             below_root,
             best_chain: VecDeque::from([id]),
             arrivals: 1,
+            forgotten: Vec::new(),
         })
     }
 
@@ -118,9 +123,26 @@ impl BlockTree {
     ///
     /// # Errors
     /// [`TreeError::UnknownParent`]; [`Rule::InvalidAncestor`] or
-    /// [`TreeError::ConflictsWithFinality`] above a faulty block; [`TreeError::Full`] if everything
-    /// else is heavier; [`TreeError::ScoreOverflow`].
+    /// [`TreeError::ConflictsWithFinality`] above a faulty block; [`TreeError::TooLight`] if its
+    /// branch is too far behind; [`TreeError::Full`] if everything else is heavier;
+    /// [`TreeError::ScoreOverflow`].
     pub fn insert(&mut self, checked: &CheckedHeader) -> Result<Insertion, TreeError> {
+        if let Some(parent) = self.nodes.get(&checked.header().parent)
+            && !self.nodes.contains_key(checked.id())
+            && parent.standing == Standing::Sound
+            && self.bound_above(checked, parent)?.0 < self.light_limit()
+        {
+            return Err(TreeError::TooLight);
+        }
+        self.insert_anyway(checked)
+    }
+
+    /// [`Self::insert`] however light: for a branch that is heavy enough further up, and for
+    /// blocks of our own disk that were applied.
+    ///
+    /// # Errors
+    /// As [`Self::insert`], but for [`TreeError::TooLight`].
+    pub fn insert_anyway(&mut self, checked: &CheckedHeader) -> Result<Insertion, TreeError> {
         let (id, header) = (*checked.id(), *checked.header());
         if self.nodes.contains_key(&id) {
             return Ok(Insertion::AlreadyKnown);
@@ -134,16 +156,7 @@ impl BlockTree {
             Standing::Invalid => return Err(Rule::InvalidAncestor.into()),
             Standing::ConflictsWithFinality => return Err(TreeError::ConflictsWithFinality),
         }
-        let uncle_work_max = self.uncle_work_max(&header, parent);
-        let heaviest = weight(checked.work(), LEVEL, LEVEL);
-        let bound = heaviest
-            .and_then(|heaviest| {
-                parent
-                    .bound
-                    .checked_add(heaviest)?
-                    .checked_add_work(uncle_work_max)
-            })
-            .ok_or(TreeError::ScoreOverflow)?;
+        let (bound, uncle_work_max) = self.bound_above(checked, parent)?;
         let node = Node {
             header,
             work: checked.work(),
@@ -289,6 +302,12 @@ impl BlockTree {
         let at_or_below = |node: &Node| node.header.height <= height;
         let found = self.nearest_ancestor(id, at_or_below)?;
         (self.header(&found)?.height == height).then_some(found)
+    }
+
+    /// Blocks that the tree has let go of since the last question: the disk need not keep them
+    /// either. Those of the chain below the root are not among them.
+    pub fn take_forgotten(&mut self) -> Vec<BlockId> {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// Blocks held.

@@ -130,6 +130,10 @@ impl Ledger for Disk {
         })?)
     }
 
+    fn forget(&mut self, id: &BlockId) -> Result<(), LedgerError> {
+        Ok(self.0.remove_side_block(id)?)
+    }
+
     fn connect(&mut self, block: &AppliedBlock) -> Result<(), LedgerError> {
         Ok(self.0.connect(block)?)
     }

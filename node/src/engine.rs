@@ -29,10 +29,10 @@ use consensus::fork_choice::{
 };
 use consensus::header::{CheckedHeader, check_header, check_stored_header, check_uncle_header};
 use consensus::transition::apply;
-use consensus::{Rule, ViewError};
-use genesis::Params;
+use consensus::{HeaderContext, Rule, ViewError};
+use genesis::{Params, law};
 
-use crate::ledger::{BodyPresence, Ledger, LedgerError, Pace};
+use crate::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
 
 /// Checked blocks kept in memory between their check and their commit: what one answer to a request
 /// for bodies can bring out of order.
@@ -66,11 +66,20 @@ pub enum Refusal {
         /// The id.
         id: BlockId,
     },
+    /// Its branch is far lighter than ours; as part of a longer one it may be taken.
+    #[error("the branch is far lighter than the best chain")]
+    TooLight,
     /// The tree holds heavier branches and has no room, or the branch is final elsewhere.
     #[error("not followed: {reason}")]
     NotFollowed {
         /// The tree's words.
         reason: String,
+    },
+    /// The block is so deep that the disk no longer knows the way back below it.
+    #[error("the block {id} is deeper than blocks can be undone")]
+    BeyondUndo {
+        /// The block.
+        id: BlockId,
     },
     /// Our own storage failed or is full.
     #[error(transparent)]
@@ -83,6 +92,7 @@ impl From<TreeError> for Refusal {
             TreeError::Rule(rule) => Self::Rule(rule),
             TreeError::UnknownParent { parent } => Self::UnknownParent { parent },
             TreeError::UnknownBlock { id } => Self::UnknownHeader { id },
+            TreeError::TooLight => Self::TooLight,
             other => Self::NotFollowed {
                 reason: other.to_string(),
             },
@@ -147,7 +157,12 @@ impl<L: Ledger> Engine<L> {
         };
         let above = root_height.checked_add(1).unwrap_or(root_height);
         let known = engine.ledger.blocks_from(above)?;
-        for block in &known {
+        // What was applied has a place before everything else: the tip is among it.
+        let was_applied = |block: &&KnownBlock| block.body == BodyPresence::Applied;
+        for block in known.iter().filter(was_applied) {
+            engine.restore(block)?;
+        }
+        for block in known.iter().filter(|block| !was_applied(block)) {
             engine.restore(block)?;
         }
         if engine.tree.status(&tip) != Some(BlockStatus::Applied) {
@@ -166,19 +181,23 @@ impl<L: Ledger> Engine<L> {
         Ok(engine)
     }
 
-    fn restore(&mut self, known: &crate::ledger::KnownBlock) -> Result<(), LedgerError> {
+    fn restore(&mut self, known: &KnownBlock) -> Result<(), LedgerError> {
         let header = &known.header;
-        // A side branch from below the root is no longer of interest.
+        // A side branch from below the root, or above a block that found no place, is no longer
+        // of interest.
         let Some(context) = self.tree.header_context(&header.parent) else {
-            return Ok(());
+            return self.ledger.forget(&header.id());
         };
         let checked = check_stored_header(header, &context, &self.params)
             .map_err(|rule| damaged(format!("the stored header {}: {rule}", header.id())))?;
         let id = *checked.id();
-        match self.tree.insert(&checked) {
+        // It was heavy enough when it came.
+        match self.tree.insert_anyway(&checked) {
             Ok(_) => {}
             // Too many side headers.
-            Err(TreeError::Full) => return Ok(()),
+            Err(TreeError::Full) if known.body != BodyPresence::Applied => {
+                return self.ledger.forget(&id);
+            }
             Err(error) => return Err(damaged(error.to_string())),
         }
         if known.body != BodyPresence::Absent {
@@ -272,7 +291,62 @@ impl<L: Ledger> Engine<L> {
             self.tree.forget_header(&id);
             return Err(error.into());
         }
+        self.forget()?;
         Ok(insertion)
+    }
+
+    /// Checks a header of a branch that is too light to be taken header by header, and appends it
+    /// to `branch`, whose first header has its parent in the tree.
+    ///
+    /// # Errors
+    /// [`Refusal`]: it does not continue the branch, or breaks a rule.
+    pub fn extend_branch(
+        &self,
+        branch: &mut Vec<CheckedHeader>,
+        header: &Header,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let unknown = Refusal::UnknownParent {
+            parent: header.parent,
+        };
+        let context = match branch.as_slice() {
+            [] => self.tree.header_context(&header.parent),
+            [.., last] if *last.id() != header.parent => None,
+            [.., grandparent, last] => {
+                HeaderContext::new(*last.header(), Some(*grandparent.header())).ok()
+            }
+            [last] => {
+                let grandparent = self.tree.header(&last.header().parent).copied();
+                HeaderContext::new(*last.header(), grandparent).ok()
+            }
+        };
+        let context = context.ok_or(unknown)?;
+        branch.push(check_header(header, &context, &self.params, now)?);
+        Ok(())
+    }
+
+    /// Remembers a branch of checked headers if it is heavy enough as a whole.
+    ///
+    /// # Errors
+    /// [`Refusal::TooLight`]: it is not, or not yet.
+    pub fn add_branch(&mut self, branch: &[CheckedHeader]) -> Result<(), Refusal> {
+        self.tree.insert_branch(branch)?;
+        let put = |checked: &CheckedHeader| self.ledger.put_header(checked.header());
+        if let Err(error) = branch.iter().try_for_each(put) {
+            // The tree must not know what the disk does not.
+            let newest_first = branch.iter().rev();
+            newest_first.for_each(|checked| self.tree.forget_header(checked.id()));
+            return Err(error.into());
+        }
+        Ok(self.forget()?)
+    }
+
+    /// Lets the disk forget what the tree let go of.
+    fn forget(&mut self) -> Result<(), LedgerError> {
+        for id in self.tree.take_forgotten() {
+            self.ledger.forget(&id)?;
+        }
+        Ok(())
     }
 
     /// Checks the body of a known header and, if its chain is the best now, moves the tip there.
@@ -359,7 +433,7 @@ impl<L: Ledger> Engine<L> {
         self.tree.prune_behind(&tip);
         let best_is_behind = |block: &CheckedBlock| self.tree.status(block.id()).is_some();
         self.checked.retain(|_, block| best_is_behind(block));
-        Ok(())
+        self.forget()
     }
 
     /// The way to the best block; nothing if it was too long, and the choice is to be made anew.
@@ -416,6 +490,14 @@ impl<L: Ledger> Engine<L> {
         id: &BlockId,
         verified: &impl VerifiedSet,
     ) -> Result<Advance, Refusal> {
+        let (tip_height, tip) = self.tip()?;
+        let height = self.tree.header(id).map(|header| header.height);
+        let is_ours = height.and_then(|height| self.tree.ancestor(&tip, height)) == Some(*id);
+        let depth_blocks = height.map_or(0, |height| tip_height.get().saturating_sub(height.get()));
+        if is_ours && depth_blocks >= law::UNDO_BLOCKS {
+            // The mark would be durable, and the way back would end above it.
+            return Err(Refusal::BeyondUndo { id: *id });
+        }
         self.tree.invalidate(id, Fault::Invalid)?;
         self.ledger.set_invalid(id, true)?;
         Ok(self.advance(verified))

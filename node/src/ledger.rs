@@ -118,6 +118,12 @@ pub trait Ledger {
     /// [`LedgerError`].
     fn put_body(&mut self, id: &BlockId, body: &Body) -> Result<(), LedgerError>;
 
+    /// Forgets a block that is not on the best chain, header and body, if it is here.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn forget(&mut self, id: &BlockId) -> Result<(), LedgerError>;
+
     /// Moves the tip forward.
     ///
     /// # Errors

@@ -20,6 +20,7 @@
 mod answers;
 mod blocks;
 mod items;
+mod light;
 mod overtaken;
 mod template;
 
@@ -36,6 +37,7 @@ use crate::peers::{Ban, Offence, PeerBook, PeerName};
 use crate::relay::Reconstruction;
 use crate::sync::{Sync, SyncAction};
 use blocks::HeaderFate;
+use light::LightBranch;
 use overtaken::Overtaken;
 
 pub use blocks::BlockSubmission;
@@ -194,6 +196,7 @@ pub struct Node<L: Ledger> {
     questions: BTreeMap<QuestionId, (PeerName, Question)>,
     next_question: QuestionId,
     last_header: BTreeMap<PeerName, BlockId>,
+    light_branches: BTreeMap<PeerName, LightBranch>,
     assemblies: BTreeMap<BlockId, Assembly>,
     bringers: BTreeMap<BlockId, PeerName>,
     parked: Vec<Parked>,
@@ -219,6 +222,7 @@ impl<L: Ledger> Node<L> {
             questions: BTreeMap::new(),
             next_question: 0,
             last_header: BTreeMap::new(),
+            light_branches: BTreeMap::new(),
             assemblies: BTreeMap::new(),
             bringers: BTreeMap::new(),
             parked: Vec::new(),
@@ -315,6 +319,7 @@ impl<L: Ledger> Node<L> {
         }
         self.sync.disconnected(peer);
         self.last_header.remove(peer);
+        self.light_branches.remove(peer);
         self.questions.retain(|_, (asked, _)| asked != peer);
         let orphaned: Vec<BlockId> = self
             .assemblies
@@ -346,7 +351,8 @@ impl<L: Ledger> Node<L> {
             for peer in bringers {
                 match fate {
                     // Asked for what follows this header, they would have nothing to say.
-                    HeaderFate::Known => self.sync.has_height(&peer, header.height),
+                    HeaderFate::Known => self.note_height(&peer, &header),
+                    HeaderFate::Light => {}
                     HeaderFate::Waits => self.remember_early(&header, &peer),
                     HeaderFate::Broken => {}
                 }
@@ -431,6 +437,14 @@ impl<L: Ledger> Node<L> {
         self.drop_stale()?;
         self.outbox.push(Action::TipMoved(advance.moves));
         ended
+    }
+
+    /// A peer showed a header: its height counts if its branch could be better than ours, since
+    /// a high branch of little work says nothing about what we lack.
+    fn note_height(&mut self, peer: &str, header: &Header) {
+        if self.engine.tree().may_win(&header.id()) {
+            self.sync.has_height(peer, header.height);
+        }
     }
 
     fn remember_uncle(&mut self, header: Header) {

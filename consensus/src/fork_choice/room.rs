@@ -68,6 +68,10 @@ impl BlockTree {
             .header(&root)
             .and_then(|header| self.header(&header.parent))
             .copied();
+        let chain: BTreeSet<BlockId> = self.best_chain.iter().take(passed).copied().collect();
+        let beside = |id: &&BlockId| !kept.contains(*id) && !chain.contains(*id);
+        self.forgotten
+            .extend(self.nodes.keys().filter(beside).copied());
         self.nodes.retain(|id, _| kept.contains(id));
         self.leaves.retain(|leaf| kept.contains(&leaf.id));
         self.best_chain.drain(..passed);
@@ -95,6 +99,7 @@ impl BlockTree {
         if id == *newest {
             Err(TreeError::Full)
         } else {
+            self.forgotten.push(id);
             Ok(())
         }
     }

@@ -79,26 +79,27 @@ impl BlockTree {
             .take_while(|node| node.header.height > uncle.height)
             .any(|node| node.uncles.iter().any(|earlier| earlier.id == uncle.id))
     }
+}
 
-    /// Most work that the uncles counted by `header` can stand for. An uncle at depth d carries
-    /// the target of the ancestor at depth d, its sibling, so nothing heavier than the heaviest of
-    /// those ancestors can be included.
-    pub(super) fn uncle_work_max(&self, header: &Header, parent: &Node) -> Work {
-        let siblings =
-            std::iter::successors(Some(parent), |node| self.nodes.get(&node.header.parent));
-        let depths = (1..=law::UNCLE_DEPTH_MAX).zip(siblings);
-        let (deepest, heaviest) = depths.fold((0, 0), |(_, heaviest), (depth, sibling)| {
-            (depth, sibling.work.get().max(heaviest))
-        });
-        // Siblings below the root are not here. A target at most doubles from block to block, so
-        // going down the work at most doubles, and one more for the rounding.
-        let unseen = law::UNCLE_DEPTH_MAX
-            .min(header.height.get())
-            .saturating_sub(deepest);
-        let allowance =
-            (0..unseen).fold(heaviest, |work, _| work.saturating_mul(2).saturating_add(1));
-        let solutions = header.pow_count.saturating_sub(parent.header.pow_count);
-        let uncles = u128::from(solutions.saturating_sub(1));
-        Work::new(allowance.saturating_mul(uncles))
-    }
+/// Most work that the uncles counted by `header` can stand for; `works` are those of its ancestors,
+/// the parent's first. An uncle at depth d carries the target of the ancestor at depth d, its
+/// sibling, so nothing heavier than the heaviest of those ancestors can be included.
+pub(super) fn uncle_work_max(
+    header: &Header,
+    parent_pow_count: u64,
+    works: impl Iterator<Item = Work>,
+) -> Work {
+    let depths = (1..=law::UNCLE_DEPTH_MAX).zip(works);
+    let (deepest, heaviest) = depths.fold((0, 0), |(_, heaviest), (depth, sibling)| {
+        (depth, sibling.get().max(heaviest))
+    });
+    // Siblings below the root are not here. A target at most doubles from block to block, so
+    // going down the work at most doubles, and one more for the rounding.
+    let unseen = law::UNCLE_DEPTH_MAX
+        .min(header.height.get())
+        .saturating_sub(deepest);
+    let allowance = (0..unseen).fold(heaviest, |work, _| work.saturating_mul(2).saturating_add(1));
+    let solutions = header.pow_count.saturating_sub(parent_pow_count);
+    let uncles = u128::from(solutions.saturating_sub(1));
+    Work::new(allowance.saturating_mul(uncles))
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chain::units::CompactTarget;
 use chain::{BlockId, Header, Network, Timestamp};
 use consensus::difficulty::Target;
+use consensus::fork_choice::Seen;
 use consensus::header::{CheckedHeader, HeaderContext, check_stored_header};
 use consensus::pow::Solver;
 use consensus::{BlockTree, TreeError};
@@ -107,4 +108,14 @@ pub(crate) fn insert_all(tree: &mut BlockTree, headers: &[CheckedHeader]) -> Res
     headers
         .iter()
         .try_for_each(|header| tree.insert(header).map(drop))
+}
+
+/// Inserts headers with their bodies and applies them.
+pub(crate) fn apply_all(tree: &mut BlockTree, headers: &[CheckedHeader]) {
+    for header in headers {
+        tree.insert(header).expect("the parent is known");
+        tree.add_body(header.id(), &[], Seen::BeforeRestart)
+            .expect("it is known");
+        tree.mark_applied(header.id()).expect("its body is known");
+    }
 }

@@ -8,17 +8,7 @@ use consensus::header::CheckedHeader;
 use consensus::{BlockTree, TreeError};
 use genesis::law;
 
-use crate::forge::{Forge, SPACING_MS, insert_all};
-
-/// Inserts headers with their bodies and applies them.
-fn apply_all(tree: &mut BlockTree, headers: &[CheckedHeader]) {
-    for header in headers {
-        tree.insert(header).expect("the parent is known");
-        tree.add_body(header.id(), &[], Seen::BeforeRestart)
-            .expect("it is known");
-        tree.mark_applied(header.id()).expect("its body is known");
-    }
-}
+use crate::forge::{Forge, SPACING_MS, apply_all, insert_all};
 
 #[test]
 fn unknown_blocks_are_named() {
@@ -180,6 +170,7 @@ fn a_reorg_deeper_than_the_law_needs_consent() {
     apply_all(&mut tree, &old);
     let (deep_tip, tip) = (*old[depth].id(), *old[depth - 1].id());
     let new = forge.chain(&forge.genesis(), depth + 2);
+    tree.insert_branch(&new).expect("heavier as a whole");
     apply_all(&mut tree, &new);
     assert_eq!(tree.best(), new[depth + 1].id());
 
@@ -364,7 +355,9 @@ fn the_root_follows_the_applied_tip() {
     }
     assert_eq!(tree.ancestor(&tip, Height::new(255)), None);
     let branch = forge.chain(&root, 2);
-    assert_eq!(insert_all(&mut tree, &branch), Ok(()));
+    assert_eq!(insert_all(&mut tree, &branch), Err(TreeError::TooLight));
+    let branch = forge.chain(&root, depth);
+    assert_eq!(tree.insert_branch(&branch), Ok(()));
     let too_low = forge.child(chain[254].id(), 0, SPACING_MS);
     let parent = *chain[254].id();
     assert_eq!(

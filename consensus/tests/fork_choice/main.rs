@@ -2,5 +2,6 @@
 
 mod arrival;
 mod forge;
+mod light;
 mod limits;
 mod script;

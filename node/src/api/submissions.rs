@@ -261,7 +261,9 @@ fn refused_block(refusal: &BlockRefusal) -> RpcFailure {
         }
         BlockRefusal::UnknownParent { .. } => "unknown_parent",
         BlockRefusal::UnknownHeader { .. } => "unknown_block",
+        BlockRefusal::TooLight => "too_light",
         BlockRefusal::NotFollowed { .. } => "not_followed",
+        BlockRefusal::BeyondUndo { .. } => "beyond_undo",
         BlockRefusal::Ledger(error) => return ledger(error.clone()),
     };
     RpcFailure::rejected(reason, refusal.to_string())

@@ -17,6 +17,7 @@ use chain::{Block, BlockId, Header, Height, Timestamp, codec};
 use consensus::fork_choice::BlockStatus;
 
 use super::blocks::HeaderFate;
+use super::light::LightBranch;
 use super::{Action, Node, Protocol, Question, QuestionId, Token};
 use crate::ledger::{Ledger, LedgerError};
 use crate::mempool::Item;
@@ -34,7 +35,10 @@ impl<L: Ledger> Node<L> {
             Question::Headers => {
                 let tree = self.engine.tree();
                 let from = self.last_header.get(peer).unwrap_or(tree.best_header());
-                let mut locator = tree.locator(from);
+                let mut locator = match self.light_branches.get(peer) {
+                    Some(branch) => vec![branch.tip()],
+                    None => tree.locator(from),
+                };
                 locator.truncate(LOCATOR_MAX - 1);
                 locator.push(self.engine.params().genesis_id());
                 codec::encode(&HeadersRequest { locator })
@@ -94,6 +98,7 @@ impl<L: Ledger> Node<L> {
         answer: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
+        let light = self.light_branches.remove(peer);
         let Some(bytes) = answer else {
             self.sync.headers_failed(peer);
             return Ok(());
@@ -105,17 +110,26 @@ impl<L: Ledger> Node<L> {
             return Ok(());
         };
         let is_full = headers.len() == HEADERS_MAX;
+        if let Some(light) = light.filter(|light| light.is_continued_by(&headers)) {
+            return self.light_headers(peer, light, &headers, is_full, now);
+        }
         let mut last: Option<Header> = None;
         let mut is_news = false;
-        for header in &headers {
+        for (index, header) in headers.iter().enumerate() {
             is_news |= self.engine.tree().status(&header.id()).is_none();
-            // An unknown parent in the middle of an answer must not lead to another question.
-            if self.take_header(header, None, now)? != HeaderFate::Known {
-                self.remember_early(header, peer);
-                self.judge_headers(peer, header, now);
-                break;
+            match self.take_header(header, None, now)? {
+                HeaderFate::Known => last = Some(*header),
+                HeaderFate::Light => {
+                    let rest = &headers[index..];
+                    return self.light_headers(peer, LightBranch::default(), rest, is_full, now);
+                }
+                // An unknown parent in the middle of an answer must not lead to another question.
+                HeaderFate::Waits | HeaderFate::Broken => {
+                    self.remember_early(header, peer);
+                    self.judge_headers(peer, header, now);
+                    break;
+                }
             }
-            last = Some(*header);
         }
         let got_all = last.as_ref() == headers.last();
         // Headers that another peer brought meanwhile are no news, but lead to some if they go
@@ -130,7 +144,8 @@ impl<L: Ledger> Node<L> {
         if let Some(header) = next {
             self.last_header.insert(peer.to_owned(), header.id());
         }
-        let height = last.map(|header| header.height);
+        let ahead = last.filter(|header| self.engine.tree().may_win(&header.id()));
+        let height = ahead.map(|header| header.height);
         let actions = self.sync.headers_arrived(peer, height, next.is_some(), now);
         self.follow(actions, now);
         self.keep_pace()?;

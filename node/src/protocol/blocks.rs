@@ -63,9 +63,10 @@ impl<L: Ledger> Node<L> {
                 self.remember_early(&header, from);
                 return self.verdict(token, Verdict::Ignore);
             }
+            HeaderFate::Light => return self.verdict(token, Verdict::Ignore),
             HeaderFate::Broken => return self.verdict(token, Verdict::Reject),
         }
-        self.sync.has_height(from, header.height);
+        self.note_height(from, &header);
         if self.engine.tree().status(&id) != Some(BlockStatus::HeaderOnly) {
             // Its content is here: passing on another wording of it helps nobody.
             return self.verdict(token, Verdict::Ignore);
@@ -336,9 +337,12 @@ impl<L: Ledger> Node<L> {
                 }
                 Ok(HeaderFate::Waits)
             }
-            Err(Refusal::UnknownHeader { .. } | Refusal::NotFollowed { .. }) => {
-                Ok(HeaderFate::Waits)
-            }
+            Err(Refusal::TooLight) => Ok(HeaderFate::Light),
+            Err(
+                Refusal::UnknownHeader { .. }
+                | Refusal::NotFollowed { .. }
+                | Refusal::BeyondUndo { .. },
+            ) => Ok(HeaderFate::Waits),
         }
     }
 
@@ -386,6 +390,8 @@ pub(super) enum HeaderFate {
     Known,
     /// It is not, and nobody is to blame.
     Waits,
+    /// Its branch is far behind ours, as far as it goes.
+    Light,
     /// It breaks a rule.
     Broken,
 }

@@ -13,6 +13,7 @@ use crate::peers::BAN_SCORE;
 use crate::wire::BlockAnnouncement;
 
 mod hostile;
+mod light;
 
 /// A ledger that forgets everything when it is dropped.
 pub(super) struct Memory {
@@ -128,6 +129,13 @@ impl Ledger for Memory {
     fn put_body(&mut self, id: &BlockId, body: &chain::Body) -> Result<(), LedgerError> {
         self.bodies.insert(*id, body.clone());
         self.set_body(id, BodyPresence::Known);
+        Ok(())
+    }
+
+    fn forget(&mut self, id: &BlockId) -> Result<(), LedgerError> {
+        assert!(self.applied.iter().all(|block| block.id() != id));
+        self.known.remove(id);
+        self.bodies.remove(id);
         Ok(())
     }
 

@@ -1,0 +1,82 @@
+//! Branches far behind the best chain are remembered only if they could catch up.
+
+use chain::BlockId;
+use consensus::TreeError;
+use consensus::fork_choice::{BlockStatus, Insertion, LIGHT_BLOCKS, TREE_DEPTH_BLOCKS};
+
+use crate::forge::{Forge, SPACING_MS, apply_all, insert_all};
+
+#[test]
+fn a_branch_far_behind_is_taken_as_a_whole_or_not_at_all() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let ours = forge.chain(&forge.genesis(), LIGHT_BLOCKS + 40);
+    apply_all(&mut tree, &ours);
+    // Blocks of one weight: a header may be as far behind as the limit says, and no farther.
+    let near = forge.child(ours[38].id(), 0, SPACING_MS);
+    assert_eq!(tree.insert(&near), Ok(Insertion::Added));
+    let far = forge.child(ours[37].id(), 0, SPACING_MS);
+    assert_eq!(tree.insert(&far), Err(TreeError::TooLight));
+    assert_eq!(tree.status(far.id()), None);
+
+    let branch = forge.chain(ours[9].id(), 31);
+    let held = tree.len();
+    assert_eq!(tree.insert_branch(&branch[..29]), Err(TreeError::TooLight));
+    assert_eq!(tree.len(), held, "nothing of it is remembered");
+    assert_eq!(tree.insert_branch(&branch), Ok(()));
+    assert_eq!(tree.status(branch[0].id()), Some(BlockStatus::HeaderOnly));
+    assert!(!tree.may_win(branch[30].id()));
+    let rest = forge.chain(branch[30].id(), LIGHT_BLOCKS);
+    insert_all(&mut tree, &rest).expect("each is heavy enough by now");
+    assert!(tree.may_win(rest[LIGHT_BLOCKS - 1].id()));
+    let stray = forge.chain(far.id(), 2);
+    let parent = *far.id();
+    assert_eq!(
+        tree.insert_branch(&stray),
+        Err(TreeError::UnknownParent { parent })
+    );
+}
+
+#[test]
+fn a_branch_is_weighed_like_its_headers_one_by_one() {
+    let mut forge = Forge::new();
+    let (mut single, mut whole) = (forge.tree(), forge.tree());
+    let mut branch = Vec::new();
+    let mut parent = forge.genesis();
+    for uncles in [0, 2, 1, 0, 2, 2, 0, 1, 1, 2] {
+        let header = forge.child(&parent, uncles, SPACING_MS);
+        parent = *header.id();
+        branch.push(header);
+    }
+    insert_all(&mut single, &branch).expect("in order");
+    whole.insert_branch(&branch).expect("as a whole");
+    // The bound decides what is asked for: both ask for the same.
+    let none = |_: &BlockId| false;
+    assert_eq!(
+        single.wanted_bodies(64, none),
+        whole.wanted_bodies(64, none)
+    );
+    assert_eq!(single.best_header(), whole.best_header());
+}
+
+#[test]
+fn what_the_tree_lets_go_of_is_named_once() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let depth = usize::try_from(TREE_DEPTH_BLOCKS).expect("a small number");
+    let chain = forge.chain(&forge.genesis(), depth + 300);
+    let side = forge.chain(chain[9].id(), 3);
+    for (index, header) in chain.iter().enumerate() {
+        apply_all(&mut tree, std::slice::from_ref(header));
+        if index == 9 {
+            insert_all(&mut tree, &side).expect("in order");
+        }
+        tree.prune_behind(header.id());
+    }
+    let mut forgotten = tree.take_forgotten();
+    let mut expected: Vec<BlockId> = side.iter().map(|header| *header.id()).collect();
+    forgotten.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(forgotten, expected, "and not the chain below the root");
+    assert_eq!(tree.take_forgotten(), []);
+}
