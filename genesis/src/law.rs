@@ -51,6 +51,9 @@ pub const FINALITY_SIGNATURES_MAX: usize = 256;
 /// Most proofs of misbehaviour in a block.
 pub const EVIDENCE_MAX: usize = 4;
 
+/// Highest level: seats multiply work by at most 2^8, once half of all coins are bonded.
+pub const LEVEL_MAX: u32 = 8;
+
 /// Stamps refer to heights that are multiples of this.
 pub const STAMP_REFERENCE_STEP: u32 = 16;
 /// A stamp's reference is at least this many blocks old, so that a reorg seldom voids it.
