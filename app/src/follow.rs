@@ -155,10 +155,11 @@ impl Session {
             if tip.is_some_and(|tip| tip.id != block.header.parent) {
                 return Ok(false);
             }
+            // First of all: what the header does not name is no part of the block.
+            let envelopes = envelopes_of(&block)?;
             let scan = self.scan(node, &block, &mut prices).await?;
             let changes = self.ledger.connect(&scan)?;
             self.note_wallet(changes);
-            let envelopes = envelopes_of(&block)?;
             let (events, changes) =
                 self.messenger
                     .receive_block(next, block.header.id(), &envelopes, now);
