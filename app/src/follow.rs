@@ -42,7 +42,9 @@ impl Session {
         now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<(), SessionError> {
+        // Until the end is reached again, orders are refused and messages wait.
         self.reading.is_at_tip = false;
+        self.messenger.set_behind();
         self.check_chain(node).await?;
         let is_syncing = self.is_node_syncing(node).await?;
         for _ in 0..TRIES_MAX {
@@ -56,7 +58,6 @@ impl Session {
             }
             if is_syncing {
                 // The node's tip is not the network's: what was written elsewhere may be above it.
-                self.messenger.set_behind();
                 return self.save(rng);
             }
             self.read_mempool(node, now).await?;
