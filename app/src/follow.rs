@@ -256,3 +256,6 @@ pub(crate) fn known<T>(answer: Result<T, RpcFailure>) -> Result<Option<T>, Sessi
         Err(failure) => Err(failure.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;
