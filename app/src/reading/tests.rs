@@ -82,8 +82,8 @@ async fn nobody_is_invited_by_a_record_that_they_did_not_sign() {
 }
 
 #[tokio::test]
-async fn pages_that_do_not_advance_end_the_sync_by_name() {
-    for lie in [Lie::EmptyPages, Lie::FirstPageAgain] {
+async fn pages_that_do_not_go_on_end_the_sync_by_name() {
+    for lie in [Lie::EmptyPages, Lie::FirstPageAgain, Lie::WrongHeights] {
         let node = ScriptedNode::new();
         let mut user = User::new(14);
         user.settle(&node).await;

@@ -59,6 +59,8 @@ pub(crate) enum Lie {
     EmptyPages,
     /// Every page of envelopes begins at genesis.
     FirstPageAgain,
+    /// Blocks of a page say that they are one higher.
+    WrongHeights,
     /// The mempool has a further page for ever.
     EndlessMempool,
     /// The block asked for is the one below.
@@ -232,7 +234,10 @@ impl Script {
         };
         let end = from.saturating_add(u64::from(count));
         let blocks = (from..end).map_while(|height| self.block(height).ok());
-        let blocks: Vec<_> = blocks.map(envelope_block).collect();
+        let mut blocks: Vec<_> = blocks.map(envelope_block).collect();
+        if self.lie == Some(Lie::WrongHeights) {
+            blocks.iter_mut().for_each(|block| block.height += 1);
+        }
         let next = Some(from + blocks.len() as u64).filter(|next| *next <= self.tip_height());
         Ok(EnvelopePage { blocks, next })
     }
