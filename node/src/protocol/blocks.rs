@@ -14,11 +14,10 @@
 use chain::{Block, BlockId, Body, Header, Timestamp, codec};
 use consensus::fork_choice::{BlockStatus, Insertion};
 use consensus::{Carrier, Rule, Severity};
+use genesis::law;
 
 use super::assembly::Assembly;
 use super::{Action, Node, Question, Token, Topic, Verdict};
-use genesis::law;
-
 use crate::engine::Refusal;
 use crate::ledger::{Ledger, LedgerError, Pace};
 use crate::peers::Offence;
