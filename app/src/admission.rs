@@ -142,3 +142,6 @@ pub(crate) fn is_stamp_alive(stamp: &Stamp, tip: Height) -> bool {
     let next = tip.get().saturating_add(1);
     next.saturating_sub(u64::from(stamp.reference)) <= law::STAMP_AGE_MAX
 }
+
+#[cfg(test)]
+mod tests;

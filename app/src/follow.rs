@@ -42,7 +42,9 @@ impl Session {
         now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<(), SessionError> {
+        // Until the end is reached again, orders are refused and messages wait.
         self.reading.is_at_tip = false;
+        self.messenger.set_behind();
         self.check_chain(node).await?;
         let is_syncing = self.is_node_syncing(node).await?;
         for _ in 0..TRIES_MAX {
@@ -56,7 +58,6 @@ impl Session {
             }
             if is_syncing {
                 // The node's tip is not the network's: what was written elsewhere may be above it.
-                self.messenger.set_behind();
                 return self.save(rng);
             }
             self.read_mempool(node, now).await?;
@@ -155,10 +156,11 @@ impl Session {
             if tip.is_some_and(|tip| tip.id != block.header.parent) {
                 return Ok(false);
             }
+            // First of all: what the header does not name is no part of the block.
+            let envelopes = envelopes_of(&block)?;
             let scan = self.scan(node, &block, &mut prices).await?;
             let changes = self.ledger.connect(&scan)?;
             self.note_wallet(changes);
-            let envelopes = envelopes_of(&block)?;
             let (events, changes) =
                 self.messenger
                     .receive_block(next, block.header.id(), &envelopes, now);
@@ -254,3 +256,6 @@ pub(crate) fn known<T>(answer: Result<T, RpcFailure>) -> Result<Option<T>, Sessi
         Err(failure) => Err(failure.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,8 @@ mod reading;
 mod record;
 mod scan;
 pub mod session;
+#[cfg(test)]
+mod testing;
 
 pub use conversations::Granted;
 pub use error::SessionError;

@@ -206,3 +206,6 @@ async fn submit(node: &dyn NodeApi, transaction: &Transaction) -> Result<(), Ses
         Err(failure) => Err(failure.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

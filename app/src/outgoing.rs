@@ -160,3 +160,6 @@ fn is_gone(error: &SessionError) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -375,3 +375,6 @@ fn parsed(block: &EnvelopeBlock) -> Result<Vec<Envelope>, SessionError> {
     let envelopes = block.envelopes.iter().map(|raw| raw.envelope());
     Ok(envelopes.collect::<Result<_, _>>()?)
 }
+
+#[cfg(test)]
+mod tests;

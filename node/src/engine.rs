@@ -21,18 +21,24 @@
 
 use std::collections::BTreeMap;
 
-use chain::{Block, BlockId, Body, Header, Height, Timestamp};
+use chain::{Block, BlockId, Body, Header, Height};
 use consensus::block::{CheckedBlock, VerifiedSet, check_block};
 use consensus::error::{ApplyError, TreeError};
 use consensus::fork_choice::{
-    BlockStatus, BlockTree, Fault, Insertion, ReorgLimit, Seen, TREE_DEPTH_BLOCKS, TipChange,
+    BlockStatus, BlockTree, Fault, ReorgLimit, Seen, TREE_DEPTH_BLOCKS, TipChange,
 };
-use consensus::header::{CheckedHeader, check_header, check_stored_header, check_uncle_header};
+use consensus::header::{CheckedHeader, check_stored_header, check_uncle_header};
 use consensus::transition::apply;
-use consensus::{HeaderContext, Rule, ViewError};
+use consensus::{Rule, ViewError};
 use genesis::{Params, law};
 
 use crate::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
+
+mod headers;
+mod refusal;
+mod restore;
+
+pub use refusal::Refusal;
 
 /// Checked blocks kept in memory between their check and their commit: what one answer to a request
 /// for bodies can bring out of order.
@@ -45,59 +51,6 @@ pub enum TipMove {
     Disconnected(Block),
     /// This block is the tip now.
     Connected(Block),
-}
-
-/// Why a header or a body was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// It breaks a rule: the sender's fault, as far as the rule says so.
-    #[error(transparent)]
-    Rule(#[from] Rule),
-    /// The header's parent is not known.
-    #[error("the parent {parent} is not known")]
-    UnknownParent {
-        /// The parent.
-        parent: BlockId,
-    },
-    /// No header of this id is known.
-    #[error("no header {id} is known")]
-    UnknownHeader {
-        /// The id.
-        id: BlockId,
-    },
-    /// Its branch is far lighter than ours; as part of a longer one it may be taken.
-    #[error("the branch is far lighter than the best chain")]
-    TooLight,
-    /// The tree holds heavier branches and has no room, or the branch is final elsewhere.
-    #[error("not followed: {reason}")]
-    NotFollowed {
-        /// The tree's words.
-        reason: String,
-    },
-    /// The block is so deep that the disk no longer knows the way back below it.
-    #[error("the block {id} is deeper than blocks can be undone")]
-    BeyondUndo {
-        /// The block.
-        id: BlockId,
-    },
-    /// Our own storage failed or is full.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-}
-
-impl From<TreeError> for Refusal {
-    fn from(error: TreeError) -> Self {
-        match error {
-            TreeError::Rule(rule) => Self::Rule(rule),
-            TreeError::UnknownParent { parent } => Self::UnknownParent { parent },
-            TreeError::UnknownBlock { id } => Self::UnknownHeader { id },
-            TreeError::TooLight => Self::TooLight,
-            other => Self::NotFollowed {
-                reason: other.to_string(),
-            },
-        }
-    }
 }
 
 /// What came of offering a body: moves that were made, and the block that was found invalid on the
@@ -181,50 +134,6 @@ impl<L: Ledger> Engine<L> {
         Ok(engine)
     }
 
-    fn restore(&mut self, known: &KnownBlock) -> Result<(), LedgerError> {
-        let header = &known.header;
-        // A side branch from below the root, or above a block that found no place, is no longer
-        // of interest.
-        let Some(context) = self.tree.header_context(&header.parent) else {
-            return self.ledger.forget(&header.id());
-        };
-        let checked = check_stored_header(header, &context, &self.params)
-            .map_err(|rule| damaged(format!("the stored header {}: {rule}", header.id())))?;
-        let id = *checked.id();
-        // It was heavy enough when it came.
-        match self.tree.insert_anyway(&checked) {
-            Ok(_) => {}
-            // Too many side headers.
-            Err(TreeError::Full) if known.body != BodyPresence::Applied => {
-                return self.ledger.forget(&id);
-            }
-            Err(error) => return Err(damaged(error.to_string())),
-        }
-        if known.body != BodyPresence::Absent {
-            // One that does not hold will be named when the block is applied.
-            let uncles = self
-                .check_uncles(header, &self.ledger.uncles(&id)?)
-                .unwrap_or_default();
-            self.tree
-                .add_body(&id, &uncles, Seen::BeforeRestart)
-                .map_err(|error| damaged(error.to_string()))?;
-        }
-        if known.body == BodyPresence::Applied {
-            self.tree
-                .mark_applied(&id)
-                .map_err(|error| damaged(error.to_string()))?;
-        }
-        Ok(())
-    }
-
-    fn restore_mark(&mut self, id: &BlockId) -> Result<(), LedgerError> {
-        match self.tree.invalidate(id, Fault::Invalid) {
-            // It found no place.
-            Ok(()) | Err(TreeError::UnknownBlock { .. }) => Ok(()),
-            Err(error) => Err(damaged(error.to_string())),
-        }
-    }
-
     /// Closes the engine and hands the storage back.
     #[must_use]
     pub fn into_ledger(self) -> L {
@@ -267,86 +176,6 @@ impl<L: Ledger> Engine<L> {
     /// The network's numbers.
     pub fn params(&self) -> &Params {
         &self.params
-    }
-
-    /// Checks a header and remembers it.
-    ///
-    /// # Errors
-    /// [`Refusal`]. [`Rule::TimeTooNew`] means: offer it again later.
-    pub fn add_header(&mut self, header: &Header, now: Timestamp) -> Result<Insertion, Refusal> {
-        let id = header.id();
-        if self.tree.status(&id).is_some() {
-            return Ok(Insertion::AlreadyKnown);
-        }
-        let unknown = Refusal::UnknownParent {
-            parent: header.parent,
-        };
-        let context = self.tree.header_context(&header.parent).ok_or(unknown)?;
-        let checked = check_header(header, &context, &self.params, now)?;
-        let insertion = self.tree.insert(&checked)?;
-        if insertion == Insertion::Added
-            && let Err(error) = self.ledger.put_header(header)
-        {
-            // The tree must not know what the disk does not.
-            self.tree.forget_header(&id);
-            return Err(error.into());
-        }
-        self.forget()?;
-        Ok(insertion)
-    }
-
-    /// Checks a header of a branch that is too light to be taken header by header, and appends it
-    /// to `branch`, whose first header has its parent in the tree.
-    ///
-    /// # Errors
-    /// [`Refusal`]: it does not continue the branch, or breaks a rule.
-    pub fn extend_branch(
-        &self,
-        branch: &mut Vec<CheckedHeader>,
-        header: &Header,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let unknown = Refusal::UnknownParent {
-            parent: header.parent,
-        };
-        let context = match branch.as_slice() {
-            [] => self.tree.header_context(&header.parent),
-            [.., last] if *last.id() != header.parent => None,
-            [.., grandparent, last] => {
-                HeaderContext::new(*last.header(), Some(*grandparent.header())).ok()
-            }
-            [last] => {
-                let grandparent = self.tree.header(&last.header().parent).copied();
-                HeaderContext::new(*last.header(), grandparent).ok()
-            }
-        };
-        let context = context.ok_or(unknown)?;
-        branch.push(check_header(header, &context, &self.params, now)?);
-        Ok(())
-    }
-
-    /// Remembers a branch of checked headers if it is heavy enough as a whole.
-    ///
-    /// # Errors
-    /// [`Refusal::TooLight`]: it is not, or not yet.
-    pub fn add_branch(&mut self, branch: &[CheckedHeader]) -> Result<(), Refusal> {
-        self.tree.insert_branch(branch)?;
-        let put = |checked: &CheckedHeader| self.ledger.put_header(checked.header());
-        if let Err(error) = branch.iter().try_for_each(put) {
-            // The tree must not know what the disk does not.
-            let newest_first = branch.iter().rev();
-            newest_first.for_each(|checked| self.tree.forget_header(checked.id()));
-            return Err(error.into());
-        }
-        Ok(self.forget()?)
-    }
-
-    /// Lets the disk forget what the tree let go of.
-    fn forget(&mut self) -> Result<(), LedgerError> {
-        for id in self.tree.take_forgotten() {
-            self.ledger.forget(&id)?;
-        }
-        Ok(())
     }
 
     /// Checks the body of a known header and, if its chain is the best now, moves the tip there.

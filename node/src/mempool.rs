@@ -3,11 +3,11 @@
 //! # Invariants
 //! * Everything here passed the checks of consensus in isolation and, on entry, in the context of
 //!   the tip; what time may heal (a nonce ahead, a stamp too young, an epoch about to begin) waits.
-//! * Bounded in bytes ([`BYTES_MAX`]) and per paying account ([`ORDERS_PER_ACCOUNT_MAX`]); when
-//!   full, the least valuable item goes first, and a newcomer that is worth less is refused.
+//! * Bounded in bytes ([`room`]) and per paying account ([`ORDERS_PER_ACCOUNT_MAX`]).
 //! * An order that waits for one that is not here is worth nothing meanwhile, is covered by the
 //!   confirmed balance of its payer, and is forgotten after a while ([`gaps`]).
-//! * Whatever leaves without being in a block is named once by [`Mempool::take_departed`].
+//! * Whatever leaves without being in a block is named once by [`Mempool::take_departed`], and
+//!   whether it may come back.
 //! * Of two items that exclude each other (same one-time key, same account and nonce) the first
 //!   stays.
 //!
@@ -19,7 +19,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain::{AccountId, Amount, Body, Hash32, Height, MessageId, PublicKey, TxId};
+use chain::{AccountId, Body, Hash32, Height, MessageId, PublicKey, TxId};
 use consensus::block::VerifiedSet;
 use consensus::envelope::CheckedEnvelope;
 use consensus::error::ApplyError;
@@ -34,66 +34,40 @@ use crate::wire::{envelope_name, transaction_name};
 
 mod gaps;
 mod item;
+mod refusal;
+mod room;
 
 pub use gaps::{GAP_BLOCKS_MAX, GAPPED_BYTES_MAX};
 pub use item::Item;
+pub use refusal::Refusal;
+pub(crate) use refusal::{rules_out, unless_it_waits};
+pub use room::{BYTES_MAX, PAID_BYTES_MAX};
 
-/// Bytes of encoded items: about a minute of full blocks.
-pub const BYTES_MAX: usize = 32 << 20;
+use refusal::waits;
+use room::Room;
+
 /// Orders (transactions and transparent payments) of one account that wait at once.
 pub const ORDERS_PER_ACCOUNT_MAX: usize = 64;
 /// An envelope of the next rate epoch is taken when at most this many blocks of the current remain.
 pub const NEXT_EPOCH_BLOCKS: u64 = 8;
 
-/// Why an item is not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// It breaks a rule in the context of the tip.
-    #[error(transparent)]
-    Rule(#[from] Rule),
-    /// These very bytes wait already.
-    #[error("already known")]
-    AlreadyKnown,
-    /// Another item uses the same one-time key, message or nonce.
-    #[error("another waiting item excludes it")]
-    Conflict,
-    /// The account has too many orders waiting.
-    #[error("the account has {ORDERS_PER_ACCOUNT_MAX} orders waiting")]
-    TooManyOrders,
-    /// It waits for others, and the balance does not cover all that waits.
-    #[error("balance {balance} does not cover what waits")]
-    Uncovered {
-        /// Confirmed coins of the payer.
-        balance: Amount,
-    },
-    /// Too much waits for orders that are not here.
-    #[error("too many orders wait for earlier ones")]
-    TooManyGaps,
-    /// Everything else here is worth more.
-    #[error("the mempool is full")]
-    Full,
-    /// Our own state failed.
-    #[error(transparent)]
-    View(#[from] ViewError),
+/// How an item left without being in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// No later block takes it.
+    ForGood,
+    /// For want of room, or for what a later block may heal.
+    ForNow,
 }
 
-impl Refusal {
-    /// Whether room or its own presence is all that speaks against the item.
+impl Departure {
+    /// How an item leaves that breaks `rule` in the context of the tip.
     #[must_use]
-    pub const fn is_for_want_of_room(&self) -> bool {
-        matches!(
-            self,
-            Self::AlreadyKnown | Self::TooManyOrders | Self::TooManyGaps | Self::Full
-        )
-    }
-}
-
-impl From<ApplyError> for Refusal {
-    fn from(error: ApplyError) -> Self {
-        match error {
-            ApplyError::Rule(rule) => Self::Rule(rule),
-            ApplyError::View(view) => Self::View(view),
+    pub const fn by(rule: &Rule) -> Self {
+        if rules_out(rule) {
+            Self::ForGood
+        } else {
+            Self::ForNow
         }
     }
 }
@@ -110,8 +84,7 @@ struct Entry {
 #[derive(Clone, Debug, Default)]
 pub struct Mempool {
     entries: BTreeMap<Hash32, Entry>,
-    // (value, newest first): the first of it goes first when room is needed.
-    by_value: BTreeSet<(u64, std::cmp::Reverse<u64>, Hash32)>,
+    room: Room,
     by_arrival: BTreeMap<u64, Hash32>,
     by_order: BTreeMap<(AccountId, u64), Hash32>,
     // Nonce at the tip of every account that has an order here.
@@ -123,9 +96,8 @@ pub struct Mempool {
     by_message: BTreeMap<MessageId, Hash32>,
     by_transaction: BTreeMap<TxId, Hash32>,
     verified: BTreeSet<Hash32>,
-    bytes: usize,
     arrivals: u64,
-    departed: Vec<PendingId>,
+    departed: Vec<(PendingId, Departure)>,
 }
 
 impl VerifiedSet for Mempool {
@@ -178,17 +150,17 @@ impl Mempool {
             }
             self.insert(name, item);
         } else if !self.entries.contains_key(&name) {
-            self.departed.push(item.pending_id());
+            self.departed.push((item.pending_id(), Departure::ForNow));
         }
     }
 
-    /// Takes note that something which left a block is not valid any more.
-    pub(crate) fn not_readmitted(&mut self, id: PendingId) {
-        self.departed.push(id);
+    /// Takes note that something which left a block breaks `rule` by itself on the new branch.
+    pub(crate) fn not_readmitted(&mut self, id: PendingId, rule: &Rule) {
+        self.departed.push((id, Departure::by(rule)));
     }
 
     /// What left without being in a block since the last call.
-    pub fn take_departed(&mut self) -> Vec<PendingId> {
+    pub fn take_departed(&mut self) -> Vec<(PendingId, Departure)> {
         std::mem::take(&mut self.departed)
     }
 
@@ -214,8 +186,8 @@ impl Mempool {
         }
     }
 
-    /// Fills `draft` with the most valuable items that are valid in it, and drops what no later
-    /// block will take either. Returns the names of what was dropped.
+    /// Fills `draft` with the most valuable items that are valid in it, and drops what the blocks to
+    /// come soon will not take either. Returns the names of what was dropped.
     ///
     /// # Errors
     /// [`ViewError`]: our own state failed.
@@ -238,7 +210,7 @@ impl Mempool {
                     Err(ApplyError::View(error)) => return Err(error),
                     Err(ApplyError::Rule(Rule::NonceAhead { .. })) => deferred.push(name),
                     Err(ApplyError::Rule(rule)) if waits(&rule) => {}
-                    Err(ApplyError::Rule(_)) => dropped.push(name),
+                    Err(ApplyError::Rule(rule)) => dropped.push((name, Departure::by(&rule))),
                 }
             }
             if deferred.is_empty() || deferred.len() == before {
@@ -246,10 +218,10 @@ impl Mempool {
             }
             waiting = deferred;
         }
-        for name in &dropped {
-            self.depart(name);
+        for (name, departure) in &dropped {
+            self.depart(name, *departure);
         }
-        Ok(dropped)
+        Ok(dropped.into_iter().map(|(name, _)| name).collect())
     }
 
     /// The item with this name.
@@ -310,7 +282,7 @@ impl Mempool {
     /// Encoded bytes of all items.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.room.bytes()
     }
 
     fn check_exclusions(&self, item: &Item) -> Result<(), Refusal> {
@@ -374,22 +346,10 @@ impl Mempool {
     }
 
     fn make_room(&mut self, item: &Item, item_value: u64) -> Result<(), Refusal> {
-        let needed = item.bytes();
-        let mut freed = 0;
-        let mut victims = Vec::new();
-        for (value, _, name) in &self.by_value {
-            if self.bytes - freed + needed <= BYTES_MAX {
-                break;
-            }
-            // Among equals the one that waits longer stays.
-            if *value >= item_value {
-                return Err(Refusal::Full);
-            }
-            freed += self.get(name).map_or(0, Item::bytes);
-            victims.push(*name);
-        }
+        let bytes_of = |name: &Hash32| self.get(name).map_or(0, Item::bytes);
+        let victims = self.room.victims(item, item_value, bytes_of)?;
         for name in &victims {
-            self.depart(name);
+            self.depart(name, Departure::ForNow);
         }
         Ok(())
     }
@@ -407,10 +367,8 @@ impl Mempool {
     fn insert(&mut self, name: Hash32, item: Item) {
         let arrival = self.arrivals;
         self.arrivals += 1;
-        self.bytes += item.bytes();
         let (value, order) = (item.value(), item.order());
-        self.by_value
-            .insert((value, std::cmp::Reverse(arrival), name));
+        self.room.enter(&item, value, arrival, name);
         self.by_arrival.insert(arrival, name);
         self.verified.insert(*item.verified_id());
         if let Some(order) = order {
@@ -439,7 +397,7 @@ impl Mempool {
     /// Removes what a block took or ruled out by taking `included`.
     fn leave(&mut self, name: Option<Hash32>, included: &Hash32) {
         match name {
-            Some(name) if name != *included => self.depart(&name),
+            Some(name) if name != *included => self.depart(&name, Departure::ForGood),
             Some(name) => {
                 self.remove(&name);
             }
@@ -448,9 +406,9 @@ impl Mempool {
     }
 
     /// Removes what goes without a block.
-    fn depart(&mut self, name: &Hash32) {
+    fn depart(&mut self, name: &Hash32, departure: Departure) {
         if let Some(item) = self.remove(name) {
-            self.departed.push(item.pending_id());
+            self.departed.push((item.pending_id(), departure));
         }
     }
 
@@ -460,12 +418,10 @@ impl Mempool {
             arrival,
             value,
         } = self.entries.remove(name)?;
-        self.bytes -= item.bytes();
+        self.room.leave(&item, value, arrival, *name);
         if self.gapped.remove(name).is_some() {
             self.gapped_bytes -= item.bytes();
         }
-        self.by_value
-            .remove(&(value, std::cmp::Reverse(arrival), *name));
         self.by_arrival.remove(&arrival);
         self.verified.remove(item.verified_id());
         if let Some(order) = item.order() {
@@ -483,53 +439,6 @@ impl Mempool {
         }
         Some(item)
     }
-}
-
-/// The word of the next block about an item, unless a block after it may say otherwise soon.
-///
-/// # Errors
-/// [`Refusal::Rule`] and [`Refusal::View`].
-pub(crate) fn unless_it_waits(
-    judged: Result<(), ApplyError>,
-    params: &Params,
-) -> Result<(), Refusal> {
-    match judged {
-        Err(ApplyError::Rule(Rule::EpochAhead { height, epoch })) => {
-            if begins_soon(height, epoch, params) {
-                Ok(())
-            } else {
-                Err(Rule::EpochAhead { height, epoch }.into())
-            }
-        }
-        Err(ApplyError::Rule(Rule::NonceAhead { expected, found })) => {
-            // A gap may be filled by what is still under way; a wide one will not.
-            let gap = found.saturating_sub(expected);
-            if gap < ORDERS_PER_ACCOUNT_MAX as u64 {
-                Ok(())
-            } else {
-                Err(Rule::NonceAhead { expected, found }.into())
-            }
-        }
-        Err(ApplyError::Rule(rule)) if waits(&rule) => Ok(()),
-        other => Ok(other?),
-    }
-}
-
-/// Whether a later block may take what this rule refuses today.
-fn waits(rule: &Rule) -> bool {
-    matches!(
-        rule,
-        Rule::NonceAhead { .. }
-            | Rule::EpochAhead { .. }
-            | Rule::StampTooYoung { .. }
-            | Rule::BodyLimit { .. }
-            | Rule::StampLane { .. }
-    )
-}
-
-fn begins_soon(height: Height, epoch: chain::units::RateEpoch, params: &Params) -> bool {
-    let start = params.rate_epoch_start(epoch).get();
-    start.saturating_sub(height.get()) <= NEXT_EPOCH_BLOCKS
 }
 
 #[cfg(test)]

@@ -18,10 +18,12 @@
 //! Tokens, sockets and timers ([`crate::service`]); the rules (`consensus`).
 
 mod answers;
+mod assembly;
 mod blocks;
 mod items;
 mod light;
 mod overtaken;
+mod parking;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -32,23 +34,20 @@ use store::PendingId;
 
 use crate::engine::{Advance, Engine, TipMove};
 use crate::ledger::{Ledger, LedgerError, Pace};
-use crate::mempool::Mempool;
+use crate::mempool::{Departure, Mempool};
 use crate::peers::{Ban, Offence, PeerBook, PeerName};
-use crate::relay::Reconstruction;
 use crate::sync::{Sync, SyncAction};
+use assembly::{Assembly, FailedAssemblies};
 use blocks::HeaderFate;
 use light::LightBranch;
 use overtaken::Overtaken;
+use parking::{Parked, Parking};
 
 pub use blocks::BlockSubmission;
 pub use items::ItemSubmission;
 
-/// Headers from the future that wait for their time.
-pub const PARKED_HEADERS_MAX: usize = 64;
 /// Announced blocks that wait for missing items.
 pub const RECONSTRUCTIONS_MAX: usize = 16;
-/// How long an announcer has a block to itself: some round trips, and less than a block's time.
-const ASSEMBLY_MS: u64 = 1_000;
 /// Blocks whose bringer is remembered until they are applied.
 const BRINGERS_MAX: usize = 256;
 /// Solved headers remembered as possible uncles.
@@ -144,8 +143,10 @@ pub enum Action {
     ReorgRefused,
     /// An item entered the mempool; listeners are told.
     Pending(Hash32),
-    /// Items left the mempool without a block.
+    /// Items left the mempool that no later block takes.
     Dropped(Vec<PendingId>),
+    /// Items left the mempool that may be offered again later.
+    Displaced(Vec<PendingId>),
 }
 
 /// A question of ours under way.
@@ -156,34 +157,6 @@ enum Question {
     Inventory,
     Items,
     Missing(BlockId),
-}
-
-/// A header that waits for its time, and who has its body.
-struct Parked {
-    header: Header,
-    bringers: BTreeSet<PeerName>,
-}
-
-struct Assembly {
-    from: PeerName,
-    token: Token,
-    block: Reconstruction,
-    /// When the block was first announced; outlives a change of the announcer.
-    since: Timestamp,
-    /// When this announcer was asked.
-    asked: Timestamp,
-}
-
-impl Assembly {
-    /// Whether the block may be sought elsewhere too.
-    fn is_overdue(&self, now: Timestamp) -> bool {
-        now.get().saturating_sub(self.since.get()) >= ASSEMBLY_MS
-    }
-
-    /// Whether the announcer had its time.
-    fn is_replaceable(&self, now: Timestamp) -> bool {
-        now.get().saturating_sub(self.asked.get()) >= ASSEMBLY_MS
-    }
 }
 
 /// The node's state machine.
@@ -198,8 +171,10 @@ pub struct Node<L: Ledger> {
     last_header: BTreeMap<PeerName, BlockId>,
     light_branches: BTreeMap<PeerName, LightBranch>,
     assemblies: BTreeMap<BlockId, Assembly>,
+    failed_assemblies: FailedAssemblies,
+    /// Who answered our question with the body of a block that is not applied yet.
     bringers: BTreeMap<BlockId, PeerName>,
-    parked: Vec<Parked>,
+    parked: Parking,
     overtaken: Overtaken,
     /// Waiting items that did not come by gossip, and so were not passed on by it.
     unspread: BTreeSet<Hash32>,
@@ -224,8 +199,9 @@ impl<L: Ledger> Node<L> {
             last_header: BTreeMap::new(),
             light_branches: BTreeMap::new(),
             assemblies: BTreeMap::new(),
+            failed_assemblies: FailedAssemblies::default(),
             bringers: BTreeMap::new(),
-            parked: Vec::new(),
+            parked: Parking::default(),
             overtaken: Overtaken::default(),
             unspread: BTreeSet::new(),
             uncle_candidates: VecDeque::new(),
@@ -235,9 +211,15 @@ impl<L: Ledger> Node<L> {
 
     /// What is to be done, in order; the outbox is empty afterwards.
     pub fn take_actions(&mut self) -> Vec<Action> {
-        let departed = self.mempool.take_departed();
-        if !departed.is_empty() {
-            self.outbox.push(Action::Dropped(departed));
+        let departed = self.mempool.take_departed().into_iter();
+        let (dropped, displaced): (Vec<_>, Vec<_>) =
+            departed.partition(|(_, departure)| *departure == Departure::ForGood);
+        let ids = |departed: Vec<(PendingId, _)>| departed.into_iter().map(|(id, _)| id).collect();
+        if !dropped.is_empty() {
+            self.outbox.push(Action::Dropped(ids(dropped)));
+        }
+        if !displaced.is_empty() {
+            self.outbox.push(Action::Displaced(ids(displaced)));
         }
         std::mem::take(&mut self.outbox)
     }
@@ -314,9 +296,7 @@ impl<L: Ledger> Node<L> {
     /// A peer is gone.
     pub fn peer_disconnected(&mut self, peer: &str) {
         self.connected.remove(peer);
-        for parked in &mut self.parked {
-            parked.bringers.remove(peer);
-        }
+        self.parked.forget_peer(peer);
         self.sync.disconnected(peer);
         self.last_header.remove(peer);
         self.light_branches.remove(peer);
@@ -346,7 +326,8 @@ impl<L: Ledger> Node<L> {
         let actions = self.sync.tick(now);
         self.follow(actions, now);
         self.keep_pace()?;
-        for Parked { header, bringers } in std::mem::take(&mut self.parked) {
+        let latest = self.latest_time(now);
+        for Parked { header, bringers } in self.parked.take_due(latest) {
             let fate = self.take_header(&header, None, now)?;
             for peer in bringers {
                 match fate {
@@ -359,10 +340,18 @@ impl<L: Ledger> Node<L> {
             }
         }
         // A commit that failed for lack of room is tried again.
-        let advance = self.engine.advance(&self.mempool);
-        self.settle(advance, now)?;
+        self.resume(now)?;
         self.ask_for_bodies(now);
         Ok(())
+    }
+
+    /// Goes on where a commit, or the last run, ended early.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn resume(&mut self, now: Timestamp) -> Result<(), LedgerError> {
+        let advance = self.engine.advance(&self.mempool);
+        self.settle(advance, now)
     }
 
     /// Lets commits be grouped while far behind, and makes all of them durable at the tip.
@@ -464,7 +453,11 @@ impl<L: Ledger> Node<L> {
         self.bringers.insert(id, peer.to_owned());
     }
 
-    fn is_catching_up(&self, now: Timestamp) -> Result<bool, LedgerError> {
+    /// Whether our tip is old and others have more.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn is_catching_up(&self, now: Timestamp) -> Result<bool, LedgerError> {
         let tip = self.engine.tip()?.1;
         let time = self
             .engine

@@ -3,6 +3,8 @@
 //! # Invariants
 //! * A short id only proposes an item; the roots of the header decide (`consensus::check_block`).
 //! * Positions outside the announced lists are refused; nothing is allocated by a peer's number.
+//! * No item is cloned twice, and no more of them than the largest body holds: an announcement costs
+//!   no more memory than an honest one.
 //!
 //! # Spec
 //! docs/spec/06-wire.md §3.2
@@ -12,7 +14,7 @@
 
 use std::collections::BTreeMap;
 
-use chain::{Block, BlockId, Body, EnvelopeBytes, Hash32, Header, Transaction};
+use chain::{Block, BlockId, Body, EnvelopeBytes, Hash32, Header, Transaction, codec};
 
 use crate::mempool::{Item, Mempool};
 use crate::wire::{
@@ -28,14 +30,28 @@ pub struct Reconstruction {
     aux: chain::Aux,
     transactions: Vec<Option<Transaction>>,
     envelopes: Vec<Option<EnvelopeBytes>>,
+    /// Encoded bytes of the items that are here.
+    bytes: usize,
 }
 
 /// The announcement or the answer contradicts itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Contradiction {
-    /// A prefilled item has a position outside the list.
-    #[error("a prefilled item stands outside the block")]
+    /// The aux items are not those that the header names.
+    #[error("the aux items do not match the header")]
+    Aux,
+    /// A list names an item twice; no valid block does.
+    #[error("an item is announced twice")]
+    Repeated,
+    /// A prefilled item has a position outside the list, or another's.
+    #[error("a prefilled item stands outside the block or where another one stands")]
     Position,
+    /// A prefilled item is not the one that its position names.
+    #[error("a prefilled item is not the one that is announced")]
+    Prefilled,
+    /// The items are more than a body holds. Perhaps two of them share a short id: nobody's fault.
+    #[error("the items take more bytes than a body")]
+    Bytes,
     /// The answer has another number of items than were asked for.
     #[error("{found} items where {expected} were asked for")]
     Count {
@@ -50,43 +66,57 @@ impl Reconstruction {
     /// Fills the announced block from its prefilled items and the mempool.
     ///
     /// # Errors
-    /// [`Contradiction::Position`].
+    /// [`Contradiction`], but for [`Contradiction::Count`].
     pub fn start(
         announcement: BlockAnnouncement,
         mempool: &Mempool,
     ) -> Result<Self, Contradiction> {
+        if announcement.aux.root() != announcement.header.aux_root {
+            return Err(Contradiction::Aux);
+        }
+        let transactions = without_repetition(&announcement.transactions)?;
+        let envelopes = without_repetition(&announcement.envelopes)?;
         let id = announcement.header.id();
-        let known: BTreeMap<ShortId, Hash32> = mempool
-            .names()
-            .map(|name| (ShortId::of(&id, name), *name))
-            .collect();
-        let known = |short: &ShortId| known.get(short).and_then(|name| mempool.get(name));
-        let transactions = announcement
-            .transactions
-            .iter()
-            .map(|short| match known(short)? {
-                Item::Transaction(tx) => Some(tx.transaction().clone()),
-                Item::Envelope(_) => None,
-            });
-        let envelopes = announcement
-            .envelopes
-            .iter()
-            .map(|short| match known(short)? {
-                Item::Envelope(envelope) => Some(envelope.bytes().clone()),
-                Item::Transaction(_) => None,
-            });
         let mut started = Self {
             id,
             header: announcement.header,
-            transactions: transactions.collect(),
-            envelopes: envelopes.collect(),
+            transactions: vec![None; announcement.transactions.len()],
+            envelopes: vec![None; announcement.envelopes.len()],
             aux: announcement.aux,
+            bytes: 0,
         };
         for new in announcement.new_transactions {
-            *place(&mut started.transactions, new.position)? = Some(new.transaction);
+            let gap = place(&mut started.transactions, new.position)?;
+            let name = transaction_name(&new.transaction);
+            is_announced(&announcement.transactions, new.position, &id, &name)?;
+            started.bytes += codec::encoded_len(&new.transaction);
+            *gap = Some(new.transaction);
         }
         for new in announcement.new_envelopes {
-            *place(&mut started.envelopes, new.position)? = Some(new.envelope);
+            let gap = place(&mut started.envelopes, new.position)?;
+            let name = envelope_name(&new.envelope);
+            is_announced(&announcement.envelopes, new.position, &id, &name)?;
+            started.bytes += new.envelope.as_slice().len();
+            *gap = Some(new.envelope);
+        }
+        for name in mempool.names() {
+            let short = ShortId::of(&id, name);
+            if let Some(position) = transactions.get(&short)
+                && let Some(gap) = gap_at(&mut started.transactions, *position)
+                && let Some(Item::Transaction(tx)) = mempool.get(name)
+            {
+                started.bytes += tx.bytes();
+                within_a_body(started.bytes)?;
+                *gap = Some(tx.transaction().clone());
+            }
+            if let Some(position) = envelopes.get(&short)
+                && let Some(gap) = gap_at(&mut started.envelopes, *position)
+                && let Some(Item::Envelope(envelope)) = mempool.get(name)
+            {
+                started.bytes += envelope.bytes().as_slice().len();
+                within_a_body(started.bytes)?;
+                *gap = Some(envelope.bytes().clone());
+            }
         }
         Ok(started)
     }
@@ -118,8 +148,12 @@ impl Reconstruction {
     /// Puts the answer to [`Self::missing`] in its places.
     ///
     /// # Errors
-    /// [`Contradiction::Count`].
+    /// [`Contradiction::Count`] and [`Contradiction::Bytes`].
     pub fn fill(&mut self, items: Items) -> Result<(), Contradiction> {
+        let transactions = items.transactions.iter().map(codec::encoded_len);
+        let envelopes = items.envelopes.iter().map(|bytes| bytes.as_slice().len());
+        self.bytes += transactions.sum::<usize>() + envelopes.sum::<usize>();
+        within_a_body(self.bytes)?;
         fill_gaps(&mut self.transactions, items.transactions)?;
         fill_gaps(&mut self.envelopes, items.envelopes)
     }
@@ -167,9 +201,49 @@ pub fn new_items(body: &Body, mempool: &Mempool) -> Vec<Hash32> {
         .collect()
 }
 
+/// Where each short id stands.
+fn without_repetition(shorts: &[ShortId]) -> Result<BTreeMap<ShortId, usize>, Contradiction> {
+    let positions: BTreeMap<ShortId, usize> = (0..)
+        .zip(shorts)
+        .map(|(position, short)| (*short, position))
+        .collect();
+    if positions.len() == shorts.len() {
+        Ok(positions)
+    } else {
+        Err(Contradiction::Repeated)
+    }
+}
+
+/// The gap at a position that a peer named.
 fn place<T>(list: &mut [Option<T>], position: u32) -> Result<&mut Option<T>, Contradiction> {
     let position = usize::try_from(position).map_err(|_| Contradiction::Position)?;
-    list.get_mut(position).ok_or(Contradiction::Position)
+    gap_at(list, position).ok_or(Contradiction::Position)
+}
+
+fn gap_at<T>(list: &mut [Option<T>], position: usize) -> Option<&mut Option<T>> {
+    list.get_mut(position).filter(|gap| gap.is_none())
+}
+
+fn is_announced(
+    shorts: &[ShortId],
+    position: u32,
+    block: &BlockId,
+    name: &Hash32,
+) -> Result<(), Contradiction> {
+    let position = usize::try_from(position).map_err(|_| Contradiction::Position)?;
+    if shorts.get(position) == Some(&ShortId::of(block, name)) {
+        Ok(())
+    } else {
+        Err(Contradiction::Prefilled)
+    }
+}
+
+const fn within_a_body(bytes: usize) -> Result<(), Contradiction> {
+    if bytes > Body::BYTES_MAX {
+        Err(Contradiction::Bytes)
+    } else {
+        Ok(())
+    }
 }
 
 fn gaps<T>(list: &[Option<T>]) -> Vec<u32> {
@@ -196,62 +270,4 @@ fn fill_gaps<T>(list: &mut [Option<T>], found: Vec<T>) -> Result<(), Contradicti
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn block() -> Block {
-        let envelope = |byte| EnvelopeBytes::new(vec![byte; 436]);
-        let body = Body {
-            envelopes: vec![envelope(1), envelope(2), envelope(3)],
-            ..Body::default()
-        };
-        Block {
-            body,
-            ..Block::default()
-        }
-    }
-
-    #[test]
-    fn a_block_is_put_together_from_the_answer() {
-        let block = block();
-        let announcement = BlockAnnouncement::of(&block, |_| false);
-        let mut started = Reconstruction::start(announcement, &Mempool::default()).expect("starts");
-        let request = started.missing().expect("all items are missing");
-        assert_eq!(request.envelopes, [0, 1, 2]);
-        let items = items_at(&block, &request).expect("positions are inside");
-        started.fill(items).expect("as many as asked for");
-        assert_eq!(started.missing(), None);
-        assert_eq!(started.into_body(), Some(block.body));
-    }
-
-    #[test]
-    fn prefilled_items_need_no_answer() {
-        let block = block();
-        let announcement = BlockAnnouncement::of(&block, |_| true);
-        let started = Reconstruction::start(announcement, &Mempool::default()).expect("starts");
-        assert_eq!(started.missing(), None);
-        assert_eq!(started.into_body(), Some(block.body));
-    }
-
-    #[test]
-    fn positions_outside_and_wrong_counts_are_refused() {
-        let block = block();
-        let mut announcement = BlockAnnouncement::of(&block, |_| true);
-        announcement.new_envelopes[0].position = 3;
-        let refused = Reconstruction::start(announcement, &Mempool::default());
-        assert_eq!(refused.err(), Some(Contradiction::Position));
-        let announcement = BlockAnnouncement::of(&block, |_| false);
-        let mut started = Reconstruction::start(announcement, &Mempool::default()).expect("starts");
-        let short = started.fill(Items::default());
-        assert_eq!(
-            short,
-            Err(Contradiction::Count {
-                expected: 3,
-                found: 0
-            })
-        );
-        let mut request = started.missing().expect("items are missing");
-        request.envelopes[0] = 3;
-        assert_eq!(items_at(&block, &request), None);
-    }
-}
+mod tests;

@@ -14,6 +14,7 @@
 //! Decisions: [`crate::protocol`]. Methods: [`crate::api`].
 
 mod desk;
+mod kept;
 mod start;
 
 use std::sync::Arc;

@@ -217,7 +217,8 @@ async fn a_burst_of_stale_envelopes_bans_nobody_and_a_stream_of_them_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn heavy_traffic_duplicates_and_a_block_from_the_future_are_held_against_nobody() {
     const ENVELOPES: u32 = 300;
-    const HOURS_AHEAD_MS: u64 = 3 * 60 * 60 * 1_000;
+    /// Beyond the limit: a block that waits for its time.
+    const TOO_EARLY_MS: u64 = 50_000;
     let (a, b, c) = (
         Peer::start(1).await,
         Peer::start(2).await,
@@ -247,7 +248,7 @@ async fn heavy_traffic_duplicates_and_a_block_from_the_future_are_held_against_n
 
     // A block from the future, and after it on the same way an envelope of today.
     let before = b.tip().await;
-    let future = Timestamp::new(a.clock.now().get() + HOURS_AHEAD_MS);
+    let future = Timestamp::new(a.clock.now().get() + a.params.future_limit_ms + TOO_EARLY_MS);
     a.clock.set(future);
     a.generate(1).await;
     let envelope = a.envelope(1_000).await;

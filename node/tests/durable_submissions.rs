@@ -9,6 +9,8 @@
 #[path = "stage/nodes.rs"]
 mod nodes;
 
+use chain::units::RateEpoch;
+use consensus::testing::TestEnvelope;
 use rpc::types::Acknowledgement;
 use store::{PendingId, PendingRow, Store};
 
@@ -60,4 +62,30 @@ async fn a_start_forgets_what_the_mempool_refuses() {
     assert_eq!(peer.waiting_envelopes().await, 0);
     let (_peer, left) = peer.restart_after(rows).await;
     assert_eq!(left, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_a_lower_tip_refuses_is_kept_and_offered_again() {
+    /// Begins some blocks from now: so a tip looks that a power cut has set back.
+    const EPOCH: u32 = 3;
+    let peer = Peer::start(1).await;
+    let ahead = TestEnvelope::message(&peer.params, RateEpoch::new(EPOCH), 1).envelope;
+    let row = PendingRow {
+        id: PendingId::Envelope(ahead.wid()),
+        bytes: ahead.to_bytes().as_slice().to_vec(),
+    };
+    let (peer, ()) = peer
+        .restart_after(|store| store.put_pending(&[row]).expect("room"))
+        .await;
+    assert_eq!(peer.waiting_envelopes().await, 0, "its epoch is far");
+    let (peer, left) = peer.restart_after(rows).await;
+    assert_eq!(left, 1);
+    let start = peer.params.rate_epoch_start(RateEpoch::new(EPOCH)).get();
+    let blocks = u32::try_from(start).expect("a short epoch");
+    peer.generate(blocks - 2).await;
+    peer.holds(1).await;
+    peer.generate(3).await;
+    peer.holds(0).await;
+    let (_peer, left) = peer.restart_after(rows).await;
+    assert_eq!(left, 0, "a block took it, and the row with it");
 }

@@ -139,6 +139,15 @@ impl View<'_> {
         })
     }
 
+    /// One durable submission.
+    ///
+    /// # Errors
+    /// The disk's refusal, or [`StoreError::Damaged`].
+    pub fn pending_row(&self, id: &PendingId) -> Result<Option<PendingRow>, StoreError> {
+        let bytes = self.bytes(Table::Pending, &id.key())?;
+        Ok(bytes.map(|bytes| PendingRow { id: *id, bytes }))
+    }
+
     /// Whether there is no durable submission: most blocks need not look for theirs then.
     pub(crate) fn has_no_pending(&self) -> bool {
         self.store().pending_bytes.load(Ordering::Relaxed) == 0

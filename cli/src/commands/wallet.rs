@@ -100,15 +100,7 @@ async fn create(shared: &SharedArgs, node: &NodeAccess) -> Result<()> {
         }
     };
     let words = Words::generate(&mut rng());
-    let beginning = Beginning::NewAccount;
-    make(
-        shared,
-        Owner {
-            words,
-            birthday,
-            beginning,
-        },
-    )
+    make(shared, words, birthday, Beginning::NewAccount)
 }
 
 /// Refuses a node of another network: a wallet for the wrong one is easily made and hardly noticed.
@@ -129,19 +121,15 @@ async fn check_network(shared: &SharedArgs, node: &dyn NodeApi) -> Result<()> {
 fn restore(shared: &SharedArgs, words: &std::path::Path, birthday: Height) -> Result<()> {
     let words = Words::parse(&secrets::text(words)?)
         .map_err(|error| Failure::error(Exit::Usage, "bad_words", error.to_string()))?;
-    let beginning = Beginning::Restored;
-    make(
-        shared,
-        Owner {
-            words,
-            birthday,
-            beginning,
-        },
-    )
+    make(shared, words, birthday, Beginning::Restored)
 }
 
-fn make(shared: &SharedArgs, owner: Owner) -> Result<()> {
-    let birthday = owner.birthday;
+fn make(shared: &SharedArgs, words: Words, birthday: Height, beginning: Beginning) -> Result<()> {
+    let owner = Owner {
+        words,
+        birthday,
+        beginning,
+    };
     let password = secrets::new_password(shared.password_file.as_deref())?;
     let session = with_opening(shared, &password, |opening| {
         Ok(Session::create(opening, owner, Cost::DEFAULT, &mut rng())?)

@@ -111,13 +111,13 @@ impl Api {
         if ack == Acknowledgement::Durable {
             let id = row.id;
             self.make_durable(row).await?;
-            self.forget_unless_waiting(id).await;
+            self.look_again_unless_waiting(id).await;
         }
         Ok(())
     }
 
-    /// A row that was written after its item had left the mempool would stay for ever.
-    async fn forget_unless_waiting(&self, id: PendingId) {
+    /// A row that was written after its item had left the mempool: nobody has judged it yet.
+    async fn look_again_unless_waiting(&self, id: PendingId) {
         let looked = self.mailbox.run(move |desk| {
             let mempool = desk.node.mempool();
             let waits = match &id {
@@ -128,7 +128,7 @@ impl Api {
                 }
             };
             if !waits {
-                desk.forget(&[id]);
+                desk.look_again(id);
             }
         });
         if looked.await.is_err() {

@@ -17,7 +17,7 @@ use consensus::state::{self, value};
 use consensus::{StateView, ViewError};
 use genesis::Params;
 
-use super::{Item, Mempool, Refusal};
+use super::{Departure, Item, Mempool, Refusal};
 
 /// Bytes of all orders behind gaps: gossip delivers few orders before their predecessors.
 pub const GAPPED_BYTES_MAX: usize = 1 << 20;
@@ -46,7 +46,7 @@ impl Mempool {
             }
         }
         for name in &expired {
-            self.depart(name);
+            self.depart(name, Departure::ForNow);
         }
         Ok(expired)
     }
@@ -140,10 +140,9 @@ impl Mempool {
     /// Gives an item another value; its bytes.
     fn revalue(&mut self, name: &Hash32, value: fn(&Item) -> u64) -> Option<usize> {
         let entry = self.entries.get_mut(name)?;
-        let arrival = std::cmp::Reverse(entry.arrival);
-        self.by_value.remove(&(entry.value, arrival, *name));
-        entry.value = value(&entry.item);
-        self.by_value.insert((entry.value, arrival, *name));
+        let values = [entry.value, value(&entry.item)];
+        [_, entry.value] = values;
+        self.room.revalue(&entry.item, values, entry.arrival, *name);
         Some(entry.item.bytes())
     }
 }

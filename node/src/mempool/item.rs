@@ -18,6 +18,7 @@ use consensus::transition::Draft;
 use consensus::{Rule, StateView, reward};
 use store::PendingId;
 
+use super::room::Lane;
 use crate::wire::transaction_name;
 
 /// One waiting item.
@@ -71,6 +72,18 @@ impl Item {
             Self::Envelope(envelope) => match envelope.admission() {
                 Admission::Clear(payment) => Some((AccountId::from(&payment.payer), payment.nonce)),
                 Admission::Free | Admission::Stamp(_) => None,
+            },
+        }
+    }
+
+    /// What it stands for.
+    pub(super) fn lane(&self) -> Lane {
+        match self {
+            Self::Transaction(tx) if tx.stamp().is_some() => Lane::Unpaid,
+            Self::Transaction(_) => Lane::Paid,
+            Self::Envelope(envelope) => match envelope.admission() {
+                Admission::Clear(_) => Lane::Paid,
+                Admission::Free | Admission::Stamp(_) => Lane::Unpaid,
             },
         }
     }

@@ -81,7 +81,7 @@ fn assert_sound(mempool: &Mempool) {
     assert_eq!(mempool.bytes(), bytes);
     let len = mempool.len();
     assert_eq!(mempool.items().count(), len);
-    assert_eq!(mempool.by_value.len(), len);
+    assert_eq!(mempool.room.len(), len);
     assert_eq!(mempool.verified.len(), len);
     let envelopes = mempool.by_one_time_key.len();
     assert_eq!(mempool.by_message.len(), envelopes);
@@ -317,22 +317,15 @@ fn whatever_leaves_without_a_block_is_named_once() {
         .mine(bob().account(), &[taken, transfer(&chain, 1, 7)], &[])
         .clone();
     mempool.block_connected(&block.block().body);
-    assert_eq!(mempool.take_departed(), [loser.pending_id()]);
+    let for_good = [(loser.pending_id(), Departure::ForGood)];
+    assert_eq!(mempool.take_departed(), for_good);
     assert_eq!(mempool.take_departed(), []);
     for _ in 0..=GAP_BLOCKS_MAX {
         mempool.tip_moved(chain.state()).expect("memory answers");
         chain.mine_empty(bob().account(), 1);
     }
-    assert_eq!(mempool.take_departed(), [gapped.pending_id()]);
-
-    // Displaced by what pays more.
-    let stale = envelope(&chain, &message(&chain, 1));
-    add(&mut mempool, &chain, stale.clone()).expect("taken");
-    // Full, by the word of this test alone.
-    mempool.bytes = BYTES_MAX;
-    let dearer = transaction(&chain, &transfer(&chain, 2, 0));
-    add(&mut mempool, &chain, dearer).expect("worth more");
-    assert_eq!(mempool.take_departed(), [stale.pending_id()]);
+    let for_now = [(gapped.pending_id(), Departure::ForNow)];
+    assert_eq!(mempool.take_departed(), for_now);
 }
 
 #[test]
@@ -459,19 +452,69 @@ fn after_a_reorg_the_content_of_lost_blocks_waits_again() {
     assert_eq!(dropped, [transaction(&chain, &tx).name()]);
 }
 
-/// Fills the mempool with paid envelopes of the largest class, one per payer.
+/// A paid envelope of the largest class; readmission asks for no balance.
+fn bulky(chain: &TestChain, number: u64) -> Item {
+    let class = SizeClass::new(8).expect("a class");
+    let (epoch, kind) = (chain.rate_epoch(), EnvelopeKind::Message);
+    let mut made = TestEnvelope::new(chain.params(), epoch, kind, class, 20_000 + number);
+    Owner::new(100 + number).pay(chain.params(), &mut made, 0, Amount::from_base(1));
+    envelope(chain, &made)
+}
+
+/// Fills what paid items may take with envelopes of the largest class, one per payer.
 fn fill(mempool: &mut Mempool, chain: &TestChain) {
-    let bytes = large(chain, &Owner::new(100), 0).envelope.to_bytes();
-    let count = (BYTES_MAX / bytes.as_slice().len()) as u64;
+    let count = (PAID_BYTES_MAX / bulky(chain, 0).bytes()) as u64;
     for number in 0..count {
-        // Readmission asks no balance, which is not what this is about.
-        let class = SizeClass::new(8).expect("a class");
-        let (epoch, kind) = (chain.rate_epoch(), EnvelopeKind::Message);
-        let mut made = TestEnvelope::new(chain.params(), epoch, kind, class, 20_000 + number);
-        Owner::new(100 + number).pay(chain.params(), &mut made, 0, Amount::from_base(1));
-        mempool.readmit(envelope(chain, &made));
+        mempool.readmit(bulky(chain, number));
     }
-    assert_eq!(mempool.len() as u64, count);
+    assert_eq!(
+        mempool.items().filter(|item| item.value() > 0).count() as u64,
+        count
+    );
+}
+
+/// Adds so many bytes of the largest free envelopes, or fewer if the mempool takes no more.
+fn add_free(mempool: &mut Mempool, chain: &TestChain, bytes_max: usize) {
+    let class = SizeClass::new(2).expect("a class");
+    let (epoch, kind) = (chain.rate_epoch(), EnvelopeKind::Message);
+    let mut bytes = 0;
+    for number in 0.. {
+        let made = TestEnvelope::new(chain.params(), epoch, kind, class, 40_000 + number);
+        let item = envelope(chain, &made);
+        bytes += item.bytes();
+        mempool.readmit(item);
+        if bytes > bytes_max || !mempool.departed.is_empty() {
+            return;
+        }
+    }
+}
+
+fn free_bytes(mempool: &Mempool) -> usize {
+    let free = mempool.items().filter(|item| item.value() == 0);
+    free.map(Item::bytes).sum()
+}
+
+#[test]
+fn coins_do_not_displace_what_work_admitted() {
+    const KEPT: usize = BYTES_MAX - PAID_BYTES_MAX;
+    const LOAN: usize = 1 << 20;
+    let chain = funded();
+    let mut mempool = Mempool::default();
+    add_free(&mut mempool, &chain, KEPT + LOAN);
+    assert!(
+        free_bytes(&mempool) > KEPT + LOAN,
+        "what is not in use may be borrowed"
+    );
+    fill(&mut mempool, &chain);
+    let left = free_bytes(&mempool);
+    assert!((KEPT..KEPT + LOAN / 2).contains(&left), "{left}");
+    assert!(mempool.bytes() <= BYTES_MAX);
+    let displaced = mempool.take_departed();
+    assert!(displaced.iter().all(|(_, how)| *how == Departure::ForNow));
+    mempool.readmit(bulky(&chain, 1_000));
+    assert_eq!(mempool.take_departed().len(), 1, "no more than their part");
+    assert_eq!(free_bytes(&mempool), left);
+    assert_sound(&mempool);
 }
 
 #[test]
@@ -483,28 +526,98 @@ fn a_full_mempool_keeps_what_is_worth_more_and_its_bytes_stay_below_the_cap() {
 
     // Free ones take what room is left, then are refused; nothing paid goes for them.
     let paid_before = mempool.items().filter(|item| item.value() > 0).count();
-    let refused = (2..2_000).find_map(|number| {
-        let made = message(&chain, number);
-        add(&mut mempool, &chain, envelope(&chain, &made)).err()
-    });
-    assert_eq!(refused, Some(Refusal::Full));
+    add_free(&mut mempool, &chain, BYTES_MAX);
+    let refused = mempool.take_departed();
+    assert_eq!(refused.len(), 1);
+    assert!(free_bytes(&mempool) > 0);
     let paid = mempool.items().filter(|item| item.value() > 0).count();
     assert_eq!(paid, paid_before);
     assert!(mempool.bytes() <= BYTES_MAX);
 
-    // A paid order takes the place of free ones, the youngest first.
-    let youngest = mempool
-        .by_value
-        .first()
-        .map(|(value, _, name)| (*value, *name));
-    let (value, youngest) = youngest.expect("not empty");
-    assert_eq!(value, 0);
-    let order = transaction(&chain, &transfer(&chain, 0, 0));
-    let room = BYTES_MAX - mempool.bytes();
-    add(&mut mempool, &chain, order.clone()).expect("worth more");
-    assert_eq!(mempool.get(&youngest).is_none(), room < order.bytes());
-    assert!(mempool.bytes() <= BYTES_MAX);
+    // An order that pays more takes the place of a paid one, the youngest first.
+    let paid = mempool.items().filter(|item| item.value() > 0);
+    let youngest = paid.last().map(Item::pending_id).expect("not empty");
+    let equal = bulky(&chain, 5_000);
+    mempool.readmit(equal.clone());
+    let refused = [(equal.pending_id(), Departure::ForNow)];
+    assert_eq!(
+        mempool.take_departed(),
+        refused,
+        "among equals the first stays"
+    );
+    // As many as do not fit beside the paid ones.
+    let outputs = vec![(bob().account(), Amount::from_base(1)); 200];
+    for nonce in 0..ORDERS_PER_ACCOUNT_MAX as u64 {
+        let mut prefix = alice().prefix(nonce, MAX_FEE);
+        prefix.tip = Amount::from_base(1_000_000);
+        let order = alice().transfer(chain.params(), prefix, &outputs);
+        mempool.readmit(transaction(&chain, &order));
+        assert!(mempool.bytes() <= BYTES_MAX);
+    }
+    assert!(mempool.departed.contains(&(youngest, Departure::ForNow)));
     assert_sound(&mempool);
+}
+
+#[test]
+fn what_a_lower_tip_cannot_pay_for_is_not_gone_for_good() {
+    let mut chain = funded();
+    let tx = transaction(&chain, &transfer(&chain, 0, 0));
+    for _ in 0..2 {
+        chain.disconnect();
+    }
+    let mut mempool = Mempool::default();
+    mempool.readmit(tx.clone());
+    assert_eq!(selected(&mut mempool, &chain).1, [tx.name()]);
+    let for_now = [(tx.pending_id(), Departure::ForNow)];
+    assert_eq!(mempool.take_departed(), for_now);
+}
+
+#[test]
+fn only_what_no_later_block_takes_is_refused_for_good() {
+    let height = Height::new(100);
+    let for_good = [
+        Rule::NonceUsed {
+            expected: 1,
+            found: 0,
+        },
+        Rule::OneTimeKeySeen {
+            epoch: RateEpoch::new(0),
+        },
+        Rule::EpochPast {
+            height,
+            epoch: RateEpoch::new(0),
+        },
+        Rule::StampTooOld {
+            height,
+            reference: 0,
+        },
+        Rule::StampNotFirst,
+        Rule::EnvelopeSignature,
+    ];
+    let for_now = [
+        Rule::NonceAhead {
+            expected: 0,
+            found: 1,
+        },
+        Rule::EpochAhead {
+            height,
+            epoch: RateEpoch::new(9),
+        },
+        Rule::StampReference { height },
+        Rule::StampHash,
+        Rule::BalanceTooLow {
+            balance: Amount::ZERO,
+        },
+    ];
+    assert!(for_good.map(Refusal::Rule).iter().all(Refusal::is_lasting));
+    assert!(!for_now.map(Refusal::Rule).iter().any(Refusal::is_lasting));
+    let balance = Amount::ZERO;
+    let others = [
+        Refusal::Full,
+        Refusal::Conflict,
+        Refusal::Uncovered { balance },
+    ];
+    assert!(!others.iter().any(Refusal::is_lasting));
 }
 
 #[test]

@@ -1,31 +1,28 @@
 //! Blocks and headers as they come: announced, answered, parked, submitted.
 //!
 //! # Invariants
-//! * A gossiped block goes on to others only after it was applied or stored as valid by itself.
-//! * Items proposed by short ids are never held against the announcer: a mismatch of roots leads
-//!   to asking for the whole body.
+//! * A gossiped block goes on to others only after it was applied: whoever gets it from a neighbour
+//!   may hold that neighbour to every rule.
 //!
 //! # Spec
 //! docs/spec/06-wire.md §3.2, §4
 //!
 //! # Not here
-//! Loose transactions and envelopes: [`super::items`].
-
-use std::collections::BTreeSet;
+//! Putting announced blocks together: [`super::assembly`]. Loose transactions and envelopes:
+//! [`super::items`].
 
 use chain::{Block, BlockId, Body, Header, Timestamp, codec};
 use consensus::fork_choice::{BlockStatus, Insertion};
 use consensus::{Carrier, Rule, Severity};
+use genesis::law;
 
-use super::{
-    Action, Assembly, Node, PARKED_HEADERS_MAX, Parked, Question, RECONSTRUCTIONS_MAX, Token,
-    Topic, Verdict,
-};
+use super::assembly::Assembly;
+use super::{Action, Node, Question, Token, Topic, Verdict};
 use crate::engine::Refusal;
 use crate::ledger::{Ledger, LedgerError, Pace};
 use crate::peers::Offence;
-use crate::relay::{Reconstruction, new_items};
-use crate::wire::{BlockAnnouncement, Items};
+use crate::relay::{Contradiction, Reconstruction, new_items};
+use crate::wire::BlockAnnouncement;
 
 /// What became of a block that was handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,13 +68,24 @@ impl<L: Ledger> Node<L> {
             // Its content is here: passing on another wording of it helps nobody.
             return self.verdict(token, Verdict::Ignore);
         }
+        if !self.is_of_interest(&header)? {
+            return self.verdict(token, Verdict::Ignore);
+        }
         // Before anything is spent on the items.
         let Some(since) = self.take_slot(&id, from, now) else {
             self.ask_for_bodies(now);
             return self.verdict(token, Verdict::Ignore);
         };
-        let Ok(block) = Reconstruction::start(announcement, &self.mempool) else {
-            return self.reject_malformed(from, token, now);
+        let block = match Reconstruction::start(announcement, &self.mempool) {
+            Ok(block) => block,
+            // Perhaps two items share a short id.
+            Err(Contradiction::Bytes) => {
+                self.failed_assemblies.remember(id, from);
+                self.ask_for_bodies(now);
+                return self.verdict(token, Verdict::Ignore);
+            }
+            // It contradicts itself, and nobody passes on what was never put together.
+            Err(_) => return self.reject_malformed(from, token, now),
         };
         self.assemble(
             Assembly {
@@ -91,117 +99,12 @@ impl<L: Ledger> Node<L> {
         )
     }
 
-    /// Whether `from` may have the block `id` put together, and since when somebody has. One that
-    /// announced it with the wrong items, or will not deliver them, makes room for another.
-    fn take_slot(&mut self, id: &BlockId, from: &str, now: Timestamp) -> Option<Timestamp> {
-        if let Some(assembly) = self.assemblies.get(id) {
-            let since = assembly.since;
-            if assembly.from == from || !assembly.is_replaceable(now) {
-                return None;
-            }
-            self.give_up_assembly(id);
-            return Some(since);
-        }
-        if self.assemblies.len() >= RECONSTRUCTIONS_MAX {
-            let replaceable = |(_, assembly): &(&BlockId, &Assembly)| assembly.is_replaceable(now);
-            let oldest = self
-                .assemblies
-                .iter()
-                .filter(replaceable)
-                .min_by_key(|(_, assembly)| assembly.asked);
-            let oldest = *oldest?.0;
-            self.give_up_assembly(&oldest);
-        }
-        Some(now)
-    }
-
-    /// Completes an announced block or asks for what is missing.
-    pub(super) fn assemble(
-        &mut self,
-        assembly: Assembly,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
-        let id = *assembly.block.id();
-        if let Some(request) = assembly.block.missing() {
-            let peer = assembly.from.clone();
-            self.assemblies.insert(id, assembly);
-            self.ask_missing(&peer, id, &request);
-            return Ok(());
-        }
-        let Assembly {
-            from, token, block, ..
-        } = assembly;
-        let Some(body) = block.into_body() else {
-            return self.verdict(token, Verdict::Ignore);
-        };
-        self.remember_bringer(id, &from);
-        match self.engine.add_body(&id, body, &self.mempool) {
-            Ok(advance) => {
-                let is_condemned = advance
-                    .condemned
-                    .iter()
-                    .any(|(condemned, _)| *condemned == id);
-                self.settle(advance, now)?;
-                let verdict = if is_condemned {
-                    Verdict::Reject
-                } else {
-                    Verdict::Accept
-                };
-                self.verdict(token, verdict)
-            }
-            Err(Refusal::Rule(rule)) if rule.condemns_block() => {
-                self.score(&from, &rule, rule.severity(Carrier::Block), now);
-                self.verdict(token, Verdict::Reject)
-            }
-            Err(Refusal::Ledger(error)) => Err(error),
-            Err(_) => {
-                // Perhaps two items share a short id: ask for the body as a whole.
-                self.ask_for_bodies(now);
-                self.verdict(token, Verdict::Ignore)
-            }
-        }
-    }
-
-    /// The answer to a question for missing items.
-    pub(super) fn missing_arrived(
-        &mut self,
-        peer: &str,
-        id: BlockId,
-        bytes: Option<&[u8]>,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
-        // Another announcer may have taken its place meanwhile.
-        let is_from_peer = |assembly: &Assembly| assembly.from == peer;
-        if !self.assemblies.get(&id).is_some_and(is_from_peer) {
-            return Ok(());
-        }
-        let Some(mut assembly) = self.assemblies.remove(&id) else {
-            return Ok(());
-        };
-        let items = bytes.map(|bytes| codec::decode::<Items>(bytes, Items::BYTES_MAX));
-        match items {
-            Some(Ok(items)) => {
-                if assembly.block.fill(items).is_ok() {
-                    return self.assemble(assembly, now);
-                }
-                self.peer_offended(peer, Offence::UselessAnswer, now);
-            }
-            Some(Err(_)) => self.peer_offended(peer, Offence::Malformed, now),
-            None => {}
-        }
-        self.verdict(assembly.token, Verdict::Ignore)?;
-        self.ask_for_bodies(now);
-        Ok(())
-    }
-
-    pub(super) fn give_up_assembly(&mut self, id: &BlockId) {
-        if let Some(assembly) = self.assemblies.remove(id) {
-            let verdict = Verdict::Ignore;
-            self.outbox.push(Action::Verdict {
-                token: assembly.token,
-                verdict,
-            });
-        }
+    /// Whether a block that nobody asked for is worth its place on the disk: its branch may be the
+    /// best, or it may be an uncle of the next block.
+    fn is_of_interest(&self, header: &Header) -> Result<bool, LedgerError> {
+        let next = self.engine.tip()?.0.get().saturating_add(1);
+        let depth = next.saturating_sub(header.height.get());
+        Ok(depth <= law::UNCLE_DEPTH_MAX || self.engine.tree().may_win(&header.id()))
     }
 
     /// A body that was asked for.
@@ -212,7 +115,10 @@ impl<L: Ledger> Node<L> {
         body: Body,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
-        self.give_up_assembly(&id);
+        if let Some(assembly) = self.assemblies.remove(&id) {
+            self.verdict(assembly.token, Verdict::Ignore)?;
+        }
+        // Only blocks that were applied are handed out: whoever has this one to give judged it.
         self.remember_bringer(id, peer);
         let fresh = new_items(&body, &self.mempool);
         match self.engine.add_body(&id, body, &self.mempool) {
@@ -305,6 +211,10 @@ impl<L: Ledger> Node<L> {
         from: Option<&str>,
         now: Timestamp,
     ) -> Result<HeaderFate, LedgerError> {
+        let latest = self.latest_time(now);
+        if header.time > latest && self.parked.contains(header) {
+            return Ok(HeaderFate::Waits);
+        }
         match self.engine.add_header(header, now) {
             Ok(insertion) => {
                 if insertion == Insertion::Added {
@@ -313,15 +223,9 @@ impl<L: Ledger> Node<L> {
                 Ok(HeaderFate::Known)
             }
             Err(Refusal::Ledger(error)) => Err(error),
-            Err(Refusal::Rule(Rule::TimeTooNew { .. })) => {
-                // Valid but for its time: kept for a while, held against nobody.
-                let is_new = self.parked.iter().all(|parked| parked.header != *header);
-                if is_new && self.parked.len() < PARKED_HEADERS_MAX {
-                    self.parked.push(Parked {
-                        header: *header,
-                        bringers: BTreeSet::new(),
-                    });
-                }
+            Err(Refusal::Rule(Rule::TimeTooNew { latest, .. })) => {
+                // Valid but for its time: held against nobody.
+                self.parked.park(*header, latest);
                 Ok(HeaderFate::Waits)
             }
             Err(Refusal::Rule(rule)) => {
@@ -348,10 +252,13 @@ impl<L: Ledger> Node<L> {
 
     /// Remembers who has the body of a parked header.
     pub(super) fn remember_early(&mut self, header: &Header, peer: &str) {
-        let mut parked = self.parked.iter_mut();
-        if let Some(parked) = parked.find(|parked| parked.header == *header) {
-            parked.bringers.insert(peer.to_owned());
-        }
+        self.parked.brought_by(header, peer);
+    }
+
+    /// The latest time that a header may have now.
+    pub(super) fn latest_time(&self, now: Timestamp) -> Timestamp {
+        let ahead_ms = self.engine.params().future_limit_ms;
+        Timestamp::new(now.get().saturating_add(ahead_ms))
     }
 
     pub(super) fn score(&mut self, peer: &str, rule: &Rule, severity: Severity, now: Timestamp) {
@@ -377,7 +284,12 @@ impl<L: Ledger> Node<L> {
         self.verdict(token, Verdict::Reject)
     }
 
-    fn ask_missing(&mut self, peer: &str, id: BlockId, request: &crate::wire::MissingRequest) {
+    pub(super) fn ask_missing(
+        &mut self,
+        peer: &str,
+        id: BlockId,
+        request: &crate::wire::MissingRequest,
+    ) {
         let bytes = codec::encode(request);
         self.ask_with(peer, Question::Missing(id), bytes);
     }

@@ -136,7 +136,7 @@ impl<L: Ledger> Node<L> {
             match self.check(item)? {
                 Ok(item) => self.mempool.readmit(item),
                 // What the new branch does not allow has no place here.
-                Err(_) => self.mempool.not_readmitted(id),
+                Err(rule) => self.mempool.not_readmitted(id, &rule),
             }
         }
         Ok(())

@@ -387,7 +387,7 @@ fn garbage_bans_and_an_invalid_body_bans_whoever_brought_it() {
 #[test]
 fn a_block_from_the_future_waits_and_costs_nobody_anything() {
     let mut net = Net::new(&["alice", "bob"]);
-    let ahead = Params::of(Network::Regtest).future_limit_ms + 60_000;
+    let ahead = Params::of(Network::Regtest).future_limit_ms + 30_000;
     let present = net.now;
     net.now = Timestamp::new(present.get() + ahead);
     let block = net.solved("bob", 2);
@@ -475,7 +475,7 @@ fn a_parked_block_is_fetched_in_its_time_from_whoever_announced_it() {
     net.connect("alice", "bob");
     net.mine("bob", 2);
     let present = net.now;
-    let ahead = Params::of(Network::Regtest).future_limit_ms + 60_000;
+    let ahead = Params::of(Network::Regtest).future_limit_ms + 30_000;
     net.now = Timestamp::new(present.get() + ahead);
     let block = net.solved("bob", 2);
     let future = net.now;

@@ -22,6 +22,7 @@ use network::{
 use store::peers::BanRow;
 use store::{PendingId, Store};
 
+use super::kept::Kept;
 use super::{Board, Command, Notice};
 use crate::disk::Disk;
 use crate::engine::TipMove;
@@ -55,7 +56,9 @@ pub struct PeerView {
 pub(crate) struct Desk {
     pub(crate) node: Node<Disk>,
     pub(crate) store: Arc<Store>,
+    /// Nothing until it has started.
     pub(crate) network: Option<Handle>,
+    pub(super) kept: Kept,
     board: Board,
     messages: BTreeMap<Token, MessageToken>,
     responses: BTreeMap<Token, ResponseToken>,
@@ -66,20 +69,16 @@ pub(crate) struct Desk {
     next_job: u64,
     published: BTreeMap<PublicationId, (network::Topic, Vec<u8>)>,
     unheard: Vec<(network::Topic, Vec<u8>)>,
-    fatal: Option<LedgerError>,
+    pub(super) fatal: Option<LedgerError>,
 }
 
 impl Desk {
-    pub(crate) fn new(
-        node: Node<Disk>,
-        store: Arc<Store>,
-        network: Option<Handle>,
-        board: Board,
-    ) -> Self {
+    pub(crate) fn new(node: Node<Disk>, store: Arc<Store>, board: Board) -> Self {
         Self {
             node,
             store,
-            network,
+            network: None,
+            kept: Kept::default(),
             board,
             messages: BTreeMap::new(),
             responses: BTreeMap::new(),
@@ -105,6 +104,7 @@ impl Desk {
                 Command::Tick => {
                     let ticked = self.node.tick(self.now());
                     self.noted(ticked);
+                    self.offer_kept();
                     self.publish_unheard();
                 }
                 Command::Network(event) => self.network_event(event),
@@ -305,6 +305,7 @@ impl Desk {
                     }
                 }
                 Action::Dropped(ids) => self.forget(&ids),
+                Action::Displaced(ids) => self.keep(&ids),
             }
         }
         let items = u32::try_from(self.node.mempool().len()).unwrap_or(u32::MAX);
@@ -314,15 +315,16 @@ impl Desk {
             .store(items, Ordering::Relaxed);
     }
 
-    /// What will not be in a block need not last longer than a crash.
+    /// What will never be in a block need not last longer than a crash.
     pub(crate) fn forget(&self, ids: &[PendingId]) {
-        tracing::debug!(items = ids.len(), "items left the mempool without a block");
+        tracing::debug!(items = ids.len(), "items are over without a block");
         if let Err(error) = self.store.remove_pending(ids) {
             tracing::warn!(%error, "durable submissions that are over were not removed");
         }
     }
 
-    fn tip_moved(&self, moves: Vec<TipMove>) {
+    fn tip_moved(&mut self, moves: Vec<TipMove>) {
+        self.kept.tip_moved();
         let figures = &self.board.figures;
         for step in &moves {
             match step {

@@ -16,12 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chain::{EnvelopeBytes, Transaction, codec};
 use genesis::{Params, ParamsError};
 use network::{Ban, BanSubject, Handle, NodeKey, Switch};
 use rpc::{Cookie, Entrance, HealthServer, NodeApi, Server, ServerConfig};
 use store::peers::PeerRow;
-use store::pending::{PendingId, PendingRow};
 use store::{GroupSender, KillPoints, Options, Store, StoreError, View};
 use tokio::task::JoinHandle;
 
@@ -31,7 +29,7 @@ use crate::api::Api;
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::ledger::LedgerError;
-use crate::protocol::{Action, ItemSubmission, Node};
+use crate::protocol::Node;
 
 /// How often the state machine is told that time has passed.
 const TICK: Duration = Duration::from_millis(500);
@@ -160,11 +158,13 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
             "the last run left an unfinished record; it will be fetched again"
         );
     }
-    let mut node = Node::open(Disk::new(Arc::clone(&store)), config.params.clone())?;
-    resubmit(&mut node, &store)?;
+    let node = Node::open(Disk::new(Arc::clone(&store)), config.params.clone())?;
     tracing::info!("the block tree is rebuilt");
-    let (handle, mut events) = network::start(network_config(&config, &store)?).await?;
     let (mailbox, commands) = Mailbox::new(config.clock.clone());
+    let mut desk = Desk::new(node, Arc::clone(&store), mailbox.board.clone());
+    desk.resume()?;
+    let (handle, mut events) = network::start(network_config(&config, &store)?).await?;
+    desk.network = Some(handle.clone());
     let stop_asked = Arc::new(tokio::sync::Notify::new());
     let (group, submissions) = store::group_commit();
     let group = Arc::new(group);
@@ -183,12 +183,6 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
         Arc::clone(&stop_asked),
         Arc::downgrade(&group),
     ));
-    let desk = Desk::new(
-        node,
-        Arc::clone(&store),
-        Some(handle.clone()),
-        mailbox.board.clone(),
-    );
     let thread = tokio::task::spawn_blocking(move || desk.serve(commands));
     let to_thread = mailbox.clone();
     let events = tokio::spawn(async move {
@@ -400,58 +394,6 @@ fn known_addresses(view: &View<'_>) -> Result<Vec<network::Address>, StoreError>
     Ok(addresses
         .take(network::limits::GOOD_ADDRESSES_MAX)
         .collect())
-}
-
-/// What was promised to last longer than a crash goes back into the mempool; what has no place in
-/// it any more is forgotten.
-fn resubmit(node: &mut Node<Disk>, store: &Store) -> Result<(), StartError> {
-    let mut rows: Vec<_> = store.view()?.pending().collect::<Result<_, _>>()?;
-    let mut gone = Vec::new();
-    // Rows are in no order: an order may wait for one that comes after it.
-    loop {
-        let before = rows.len();
-        let mut refused = Vec::new();
-        for row in rows {
-            match submit(node, &row)? {
-                Some(ItemSubmission::Refused(refusal)) if !refusal.is_for_want_of_room() => {
-                    refused.push(row);
-                }
-                Some(submission) => tracing::debug!(?submission, "a durable submission is back"),
-                None => gone.push(row.id),
-            }
-        }
-        rows = refused;
-        if rows.is_empty() || rows.len() == before {
-            break;
-        }
-    }
-    gone.extend(rows.into_iter().map(|row| row.id));
-    // Blocks may have come while we were away: peers are told nothing of our old tip. They ask for
-    // the mempool when they connect.
-    for action in node.take_actions() {
-        if let Action::Dropped(ids) = action {
-            gone.extend(ids);
-        }
-    }
-    tracing::debug!(rows = gone.len(), "durable submissions are over");
-    store.remove_pending(&gone)?;
-    Ok(())
-}
-
-/// Hands a durable submission in again; nothing if it is none.
-fn submit(node: &mut Node<Disk>, row: &PendingRow) -> Result<Option<ItemSubmission>, LedgerError> {
-    match row.id {
-        PendingId::Transaction(_) => {
-            match codec::decode::<Transaction>(&row.bytes, Transaction::BYTES_MAX) {
-                Ok(transaction) => node.submit_transaction(transaction).map(Some),
-                Err(_) => Ok(None),
-            }
-        }
-        PendingId::Envelope(_) => {
-            let bytes = EnvelopeBytes::new(row.bytes.clone());
-            node.submit_envelope(bytes).map(Some)
-        }
-    }
 }
 
 fn network_config(config: &Config, store: &Store) -> Result<network::Config, StartError> {

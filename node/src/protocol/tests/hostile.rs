@@ -4,6 +4,8 @@ use consensus::fork_choice::BlockStatus;
 use consensus::testing::{Owner, TestChain};
 
 use super::*;
+use crate::protocol::assembly::{ASSEMBLY_MS, ATTEMPTS_MAX};
+use crate::protocol::parking::{AHEAD_MS, PARKED_HEADERS_MAX};
 use crate::wire::{HEADERS_MAX, HeadersResponse, MissingRequest, ShortId};
 
 fn now_after(chain: &TestChain) -> Timestamp {
@@ -53,6 +55,148 @@ fn questions_of(node: &mut Node<Memory>, asked: Protocol) -> Vec<(QuestionId, Pe
             _ => None,
         })
         .collect()
+}
+
+/// Short ids of items that nobody has.
+fn unknown(block: &Block, count: u8) -> Vec<ShortId> {
+    let names = (0..count).map(|number| Hash32::from_bytes([number; 32]));
+    names.map(|name| ShortId::of(&block.id(), &name)).collect()
+}
+
+fn announcement(block: &Block) -> Vec<u8> {
+    chain::codec::encode(&BlockAnnouncement::of(block, |_| true))
+}
+
+fn announce(node: &mut Node<Memory>, peer: &str, token: Token, bytes: &[u8], now: Timestamp) {
+    node.block_announced(peer, token, bytes, now)
+        .expect("answers");
+}
+
+fn verdicts(actions: &[Action]) -> Vec<(Token, Verdict)> {
+    let verdicts = actions.iter().filter_map(|action| match action {
+        Action::Verdict { token, verdict } => Some((*token, *verdict)),
+        _ => None,
+    });
+    verdicts.collect()
+}
+
+#[test]
+fn a_branch_that_proves_invalid_later_bans_nobody_who_could_not_know() {
+    let mut node = fresh();
+    submit_all(&mut node, &branch(1, 1));
+    let before = tip(&node);
+    let side = branch(2, 2);
+    let now = now_after(&side);
+    let [mut first, mut second] = [0, 1].map(|index| side.blocks()[index].block().clone());
+    first.header.state_root = Hash32::from_bytes([1; 32]);
+    let first = solve(first);
+    second.header.parent = first.id();
+    let second = solve(second);
+    node.peer_connected("neighbour", now);
+    announce(&mut node, "neighbour", 1, &announcement(&first), now);
+    let said = node.take_actions();
+    assert_eq!(verdicts(&said), [(1, Verdict::Accept)]);
+    announce(&mut node, "neighbour", 2, &announcement(&second), now);
+    let said = node.take_actions();
+    assert_eq!(tip(&node), before);
+    assert_eq!(verdicts(&said), [(2, Verdict::Ignore)]);
+    assert!(!said.iter().any(|action| matches!(action, Action::Ban(_))));
+    assert_eq!(node.points("neighbour", now), 0);
+}
+
+#[test]
+fn a_block_beside_the_tip_goes_on_and_an_old_one_is_not_even_stored() {
+    let mut node = fresh();
+    let chain = branch(1, 8);
+    submit_all(&mut node, &chain);
+    let now = now_after(&chain);
+    node.peer_connected("alice", now);
+    node.take_actions();
+    let beside = |fork: usize, owner: u64| {
+        let mut side = TestChain::new(Network::Regtest);
+        for applied in &chain.blocks()[..fork] {
+            side.connect(applied.block()).expect("it holds");
+        }
+        side.mine_empty(Owner::new(owner).account(), 1);
+        side.blocks()[fork].block().clone()
+    };
+    let (uncle, old) = (beside(7, 2), beside(1, 3));
+    announce(&mut node, "alice", 1, &announcement(&uncle), now);
+    announce(&mut node, "alice", 2, &announcement(&old), now);
+    assert_eq!(
+        verdicts(&node.take_actions()),
+        [(1, Verdict::Accept), (2, Verdict::Ignore)]
+    );
+    let status = |block: &Block| node.engine().tree().status(&block.id());
+    assert_eq!(status(&uncle), Some(BlockStatus::BodyKnown));
+    assert_eq!(status(&old), Some(BlockStatus::HeaderOnly));
+}
+
+#[test]
+fn a_block_is_put_together_once_for_a_peer_and_a_few_times_in_all() {
+    let mut node = fresh();
+    let chain = branch(1, 1);
+    let block = chain.blocks()[0].block().clone();
+    let now = now_after(&chain);
+    let params = Params::of(Network::Regtest);
+    let epoch = chain::units::RateEpoch::new(0);
+    let made = consensus::testing::TestEnvelope::message(&params, epoch, 1).envelope;
+    node.submit_envelope(made.to_bytes()).expect("answers");
+    let name = crate::wire::envelope_name(&made.to_bytes());
+    let mut false_one = BlockAnnouncement::of(&block, |_| true);
+    false_one.envelopes = vec![ShortId::of(&block.id(), &name)];
+    let false_one = chain::codec::encode(&false_one);
+    let peers = ["mallory", "trudy", "oscar", "alice"];
+    assert_eq!(peers.len(), ATTEMPTS_MAX + 1);
+    for peer in peers {
+        node.peer_connected(peer, now);
+    }
+    for peer in &peers[..ATTEMPTS_MAX] {
+        announce(&mut node, peer, 1, &false_one, now);
+        // In another wording, which happens to be the right one.
+        announce(&mut node, peer, 2, &announcement(&block), now);
+        let ignored = [1, 2].map(|token| (token, Verdict::Ignore));
+        assert_eq!(verdicts(&node.take_actions()), ignored);
+        assert_eq!(node.points(peer, now), 0, "short ids are hints");
+    }
+    announce(&mut node, "alice", 3, &announcement(&block), now);
+    assert_eq!(verdicts(&node.take_actions()), [(3, Verdict::Ignore)]);
+    node.body_arrived("alice", block.id(), block.body.clone(), now)
+        .expect("answers");
+    assert_eq!(tip(&node), block.id(), "the whole body is as good");
+}
+
+#[test]
+fn headers_of_another_age_take_no_place_from_an_early_block() {
+    let mut node = fresh();
+    let chain = branch(1, 1);
+    let block = chain.blocks()[0].block().clone();
+    let now = now_after(&chain);
+    let latest = node.latest_time(now).get();
+    let at = |time_ms: u64| {
+        let mut block = block.clone();
+        block.header.time = Timestamp::new(time_ms);
+        solve(block)
+    };
+    node.peer_connected("mallory", now);
+    node.peer_connected("bob", now);
+    for number in 0..PARKED_HEADERS_MAX as u64 {
+        let far = at(latest + 1_000 * AHEAD_MS + number);
+        announce(&mut node, "mallory", 1, &announcement(&far), now);
+    }
+    let early = at(latest + AHEAD_MS / 2);
+    announce(&mut node, "bob", 2, &announcement(&early), now);
+    node.take_actions();
+    assert_eq!(node.points("mallory", now), 0, "a clock may be wrong");
+    let then = Timestamp::new(now.get() + AHEAD_MS / 2);
+    node.tick(then).expect("answers");
+    assert_eq!(
+        node.engine().tree().status(&early.id()),
+        Some(BlockStatus::HeaderOnly)
+    );
+    let asked = questions_of(&mut node, Protocol::Bodies);
+    let asked: Vec<_> = asked.into_iter().map(|(_, peer)| peer).collect();
+    assert_eq!(asked, ["bob"]);
 }
 
 #[test]
@@ -222,7 +366,7 @@ fn a_false_announcement_delays_a_block_by_a_second_at_most() {
     let block = chain.blocks()[0].block().clone();
     let now = now_after(&chain);
     let mut false_one = BlockAnnouncement::of(&block, |_| true);
-    false_one.envelopes = vec![ShortId::default(); 3];
+    false_one.envelopes = unknown(&block, 3);
     let false_one = chain::codec::encode(&false_one);
     let honest = chain::codec::encode(&BlockAnnouncement::of(&block, |_| true));
     for peer in ["alice", "bob", "mallory"] {
