@@ -356,8 +356,41 @@ pub enum Rule {
     /// docs/spec/03-transactions.md 5: a stamped record offers neither fee nor tip.
     #[error("a stamped record with a fee or a tip")]
     StampedFee,
+    /// docs/spec/03-transactions.md 9: a kind that the network never activated is not valid.
+    #[error("transactions of kind {kind} are not active")]
+    KindInactive {
+        /// Kind number.
+        kind: u8,
+    },
+    /// docs/spec/03-transactions.md 7: a bond is worth the network's minimum up to the cap.
+    #[error("a bond of {found}, allowed is {min} up to the cap")]
+    BondAmount {
+        /// The network's smallest bond.
+        min: Amount,
+        /// Amount found.
+        found: Amount,
+    },
+    /// docs/spec/03-transactions.md 7: the vote key, a point of the curve, signed for the bond.
+    #[error("the vote key's proof of possession does not verify")]
+    BondPossession,
+    /// docs/spec/03-transactions.md 8: owner, operator and voter use three different keys.
+    #[error("a masternode whose owner, operator and voting keys are not all different")]
+    MasternodeKeys,
+    /// docs/spec/03-transactions.md 8: the operator and voting keys signed for the registration.
+    #[error("a proof of possession of the masternode's keys does not verify")]
+    MasternodePossession,
 
     // Transactions in context.
+    /// docs/spec/03-transactions.md 9: a kind is valid from the network's height on.
+    #[error("transactions of kind {kind} are active from height {from}, not at {height}")]
+    KindAhead {
+        /// Kind number.
+        kind: u8,
+        /// First height of the kind.
+        from: Height,
+        /// Height of the block that would include it.
+        height: Height,
+    },
     /// docs/spec/03-transactions.md 6: the nonce was used before.
     #[error("nonce {found}, the account is at {expected}")]
     NonceUsed {

@@ -33,6 +33,18 @@ pub const PRICE_MIN: u64 = 1024;
 pub const UNIT_BYTES: usize = 1024;
 /// Extra units of an account record: it stays in the state.
 pub const RECORD_EXTRA_UNITS: u64 = 16;
+/// Extra units of a bond: it stays in the state and in the snapshots of terms.
+pub const BOND_EXTRA_UNITS: u64 = 4;
+/// Extra units of a bond's release: whoever makes the state smaller is not charged for it.
+pub const UNBOND_EXTRA_UNITS: u64 = 0;
+/// Extra units of waking a bond: nothing is added to the state.
+pub const WAKE_EXTRA_UNITS: u64 = 0;
+/// Extra units of a masternode's registration: it stays in the state, rosters and the queue.
+pub const MN_REGISTER_EXTRA_UNITS: u64 = 16;
+/// Extra units of a masternode's revival: to fail and come back costs as much as to come.
+pub const MN_REVIVE_EXTRA_UNITS: u64 = 16;
+/// Extra units of a masternode's exit: whoever makes the state smaller is not charged for it.
+pub const MN_EXIT_EXTRA_UNITS: u64 = 0;
 
 /// Smallest limit of a body (bytes).
 pub const BODY_BYTES_MIN: u64 = 256 << 10;

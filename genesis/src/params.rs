@@ -12,6 +12,7 @@
 use chain::units::{CompactTarget, RateEpoch};
 use chain::{Amount, Block, BlockId, Body, ChainId, Header, Height, Network, Timestamp};
 
+use crate::activation::Activation;
 use crate::law;
 
 /// Proof of work of a network.
@@ -87,6 +88,8 @@ pub struct Params {
     pub stamp_share_percent: u64,
     /// Whether envelopes without authorisation are valid.
     pub free_envelopes: FreeEnvelopes,
+    /// From which heights the kinds of transactions are valid.
+    pub active_from: Activation,
     /// Time of the genesis block.
     pub genesis_time: Timestamp,
 }

@@ -90,6 +90,7 @@ impl Rule {
             // Time heals these, or our tip is another than the sender's.
             (
                 Self::NonceAhead { .. }
+                | Self::KindAhead { .. }
                 | Self::EpochAhead { .. }
                 | Self::StampTooYoung { .. }
                 | Self::StampReference { .. }
@@ -169,6 +170,23 @@ mod tests {
             }),
             Severity::Harmless
         );
+        assert_eq!(
+            loose(Rule::KindAhead {
+                kind: 1,
+                from: height,
+                height
+            }),
+            Severity::Harmless
+        );
+        // That a kind is never active is known to everybody without a chain.
+        for rule in [
+            Rule::KindInactive { kind: 1 },
+            Rule::BondPossession,
+            Rule::MasternodeKeys,
+            Rule::MasternodePossession,
+        ] {
+            assert_eq!(loose(rule), Severity::Serious);
+        }
         // A stamp of another branch looks like a forged one.
         assert_eq!(loose(Rule::StampHash), Severity::Harmless);
         assert_eq!(loose(Rule::StampSolution), Severity::Harmless);

@@ -28,7 +28,7 @@ use crate::stamp::{self, DatedStamp};
 use crate::state::overlay::{Difference, Overlay};
 use crate::state::value::{Account, Prices, RecentUncles, Supply};
 use crate::state::{self, StateKey, StateView, value};
-use crate::transaction::{CheckedTransaction, base_units, outputs_sum, stamp_of};
+use crate::transaction::{CheckedTransaction, base_units, check_activation, outlay, stamp_of};
 
 mod branch;
 
@@ -186,6 +186,12 @@ impl<'v, V: StateView> Ledger<'v, V> {
                 self.overlay
                     .set(StateKey::Record(*tx.sender()), &order.body.record);
             }
+            Order::Bond(_)
+            | Order::Unbond(_)
+            | Order::Wake(_)
+            | Order::MnRegister(_)
+            | Order::MnRevive(_)
+            | Order::MnExit(_) => return Err(not_carried_out().into()),
         }
         self.overlay
             .set(StateKey::Account(*tx.sender()), &debit.account);
@@ -198,6 +204,7 @@ impl<'v, V: StateView> Ledger<'v, V> {
 
     /// What a transaction may do here and now; says nothing about the work of its stamp.
     fn judge(&self, transaction: &Transaction) -> Result<Debit, ApplyError> {
+        check_activation(&transaction.order, self.height, self.params)?;
         let sender = transaction.sender();
         let mut account = self.account(&sender)?;
         let prefix = transaction.prefix();
@@ -212,13 +219,18 @@ impl<'v, V: StateView> Ledger<'v, V> {
             }
             .into());
         }
-        let record = match &transaction.order {
-            Order::AccountRecord(order) => Some((&order.body.record, self.record(&sender)?)),
-            Order::Transfer(_) => None,
-        };
-        let created = match &transaction.order {
-            Order::Transfer(order) => self.created_by(&order.body)?,
-            Order::AccountRecord(_) => BTreeSet::new(),
+        let (record, created) = match &transaction.order {
+            Order::Transfer(order) => (None, self.created_by(&order.body)?),
+            Order::AccountRecord(order) => {
+                let before = self.record(&sender)?;
+                (Some((&order.body.record, before)), BTreeSet::new())
+            }
+            Order::Bond(_)
+            | Order::Unbond(_)
+            | Order::Wake(_)
+            | Order::MnRegister(_)
+            | Order::MnRevive(_)
+            | Order::MnExit(_) => return Err(not_carried_out().into()),
         };
         let fee = match stamp_of(transaction) {
             Some(stamp) => {
@@ -232,12 +244,9 @@ impl<'v, V: StateView> Ledger<'v, V> {
             None => self.fee(transaction, created.len())?,
         };
         // > "balance covers all debits"
-        let outputs = match &transaction.order {
-            Order::Transfer(order) => outputs_sum(&order.body),
-            Order::AccountRecord(_) => Some(Amount::ZERO),
-        };
         let balance = account.balance;
-        let debit = outputs.and_then(|sum| sum.checked_add(fee)?.checked_add(prefix.tip));
+        let debit = outlay(transaction, self.params)
+            .and_then(|outlay| outlay.checked_add(fee)?.checked_add(prefix.tip));
         account.balance = debit
             .and_then(|debit| balance.checked_sub(debit))
             .ok_or(Rule::BalanceTooLow { balance })?;
@@ -490,6 +499,12 @@ fn check_succession(record: &AccountRecord, before: Option<&AccountRecord>) -> R
     } else {
         Err(Rule::RecordLink)
     }
+}
+
+/// No network activates the kinds of stake and masternodes, and nothing carries them out: whoever
+/// activates them in the parameters alone has made our mistake, not a sender's.
+fn not_carried_out() -> ViewError {
+    damaged("a kind of transaction is active that changes no state yet")
 }
 
 fn bytes_u64(bytes: usize) -> u64 {
