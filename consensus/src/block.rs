@@ -31,9 +31,6 @@ use crate::header::CheckedHeader;
 use crate::stamp::Branch;
 use crate::transaction::{self, CheckedTransaction};
 
-/// Farthest block that a vote may be for, counted back from the including one.
-const VOTE_BACK_MAX: u8 = 8;
-
 /// Items that were proved before: in the mempool, or in another block.
 pub trait VerifiedSet: Sync {
     /// Whether a checked transaction or envelope had this `verified_id`.
@@ -229,7 +226,7 @@ fn check_votes(aux: &Aux) -> Result<(), Rule> {
         });
     }
     let mut backs = aux.votes.iter().map(|vote| vote.back);
-    if let Some(back) = backs.find(|back| !(1..=VOTE_BACK_MAX).contains(back)) {
+    if let Some(back) = backs.find(|back| !(1..=law::VOTE_BACK_MAX).contains(back)) {
         return Err(Rule::VoteBack { back });
     }
     let ascending = ascends(aux.votes.iter().map(|vote| (vote.back, vote.bond)));

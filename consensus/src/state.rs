@@ -6,7 +6,7 @@
 //!   empty; an absent value stands for its default ([`value`]).
 //! * `apply` hands out two [`StateDiff`]s: committing the first moves the state one block forward,
 //!   committing the second moves it back, byte for byte, in every map.
-//! * Going forward, a block sets values and never removes one; only an undo removes.
+//! * A value that is over is removed: a released bond, a snapshot that no height needs.
 //! * The tree holds exactly the nodes of the current version, which is the tip's height; what a
 //!   block makes stale is removed in the same commit and lives on in its undo.
 //!

@@ -8,6 +8,9 @@ use crate::testing::{MemoryState, TestChain};
 
 use chain::Network;
 
+/// What a block does to values: sets or removes them.
+type Values = BTreeMap<StateKey, Option<Vec<u8>>>;
+
 /// A state that lives only in its maps, for trees of any content.
 #[derive(Default)]
 struct Bare {
@@ -51,7 +54,7 @@ impl Bare {
         }
     }
 
-    fn put(&mut self, values: &BTreeMap<StateKey, Vec<u8>>) -> tree::TreeUpdate {
+    fn put(&mut self, values: &Values) -> tree::TreeUpdate {
         let update = tree::update(self, Height::new(self.tip + 1), values).expect("memory");
         self.commit(update.nodes.clone());
         self.tip += 1;
@@ -59,11 +62,22 @@ impl Bare {
     }
 }
 
-fn values(accounts: &[(u8, u8)]) -> BTreeMap<StateKey, Vec<u8>> {
-    let key = |account: u8| StateKey::Account(AccountId::from_bytes([account; 20]));
+fn key(account: u8) -> StateKey {
+    StateKey::Account(AccountId::from_bytes([account; 20]))
+}
+
+fn values(accounts: &[(u8, u8)]) -> Values {
+    let changes = accounts
+        .iter()
+        .map(|(account, value)| (*account, Some(*value)));
+    changed(&changes.collect::<Vec<_>>())
+}
+
+/// Values to set, and accounts to remove.
+fn changed(accounts: &[(u8, Option<u8>)]) -> Values {
     accounts
         .iter()
-        .map(|(account, value)| (key(*account), vec![*value; 9]))
+        .map(|(account, value)| (key(*account), value.map(|value| vec![value; 9])))
         .collect()
 }
 
@@ -142,7 +156,8 @@ proptest! {
     #[test]
     fn the_root_follows_from_the_values_alone_and_every_step_can_be_undone(
         blocks in proptest::collection::vec(
-            proptest::collection::vec((0u8..40, any::<u8>()), 0..12), 1..12,
+            proptest::collection::vec((0u8..40, proptest::option::weighted(0.6, any::<u8>())), 0..12),
+            1..12,
         ),
     ) {
         let mut bare = Bare::default();
@@ -150,9 +165,16 @@ proptest! {
         let mut history = Vec::new();
         for block in &blocks {
             let before = bare.diffs.nodes.clone();
-            let set = values(block);
+            // As the overlay does: what is not there is not removed.
+            let mut set = changed(block);
+            set.retain(|key, value| value.is_some() || all.contains_key(key));
             let update = bare.put(&set);
-            all.extend(set);
+            for (key, value) in set {
+                match value {
+                    Some(_) => all.insert(key, value),
+                    None => all.remove(&key),
+                };
+            }
             let mut fresh = Bare::default();
             prop_assert_eq!(fresh.put(&all).root, update.root);
             prop_assert_eq!(specified_root(&all), update.root);
@@ -200,7 +222,7 @@ fn chain_params() -> &'static Params {
 }
 
 /// The tree as the spec words it, computed anew from all values.
-fn specified_root(values: &BTreeMap<StateKey, Vec<u8>>) -> Hash32 {
+fn specified_root(values: &Values) -> Hash32 {
     fn subtree(leaves: &[([u8; 32], [u8; 32])], depth: usize) -> [u8; 32] {
         match leaves {
             [] => *b"SPARSE_MERKLE_PLACEHOLDER_HASH__",
@@ -218,10 +240,11 @@ fn specified_root(values: &BTreeMap<StateKey, Vec<u8>>) -> Hash32 {
             }
         }
     }
-    let leaf = |(key, value): (&StateKey, &Vec<u8>)| {
-        (*tree::key_hash(key).as_bytes(), chain::hash::blake3(value))
+    let leaf = |(key, value): (&StateKey, &Option<Vec<u8>>)| {
+        let value = value.as_ref()?;
+        Some((*tree::key_hash(key).as_bytes(), chain::hash::blake3(value)))
     };
-    let mut leaves: Vec<_> = values.iter().map(leaf).collect();
+    let mut leaves: Vec<_> = values.iter().filter_map(leaf).collect();
     leaves.sort_unstable();
     Hash32::from_bytes(subtree(&leaves, 0))
 }
