@@ -262,6 +262,42 @@ pub enum Rule {
         /// Who voted.
         bond: BondId,
     },
+    /// docs/spec/02-blocks.md 9: a loose vote is for a recent ancestor of the block to come.
+    #[error("the block voted for at height {height} is no ancestor that a vote may still be for")]
+    VoteBlock {
+        /// Height of the block voted for.
+        height: Height,
+    },
+    /// docs/spec/02-blocks.md 9: a chain includes the vote of a bond for a height once.
+    #[error("the vote of bond {bond} was included before")]
+    VoteRepeated {
+        /// Who voted.
+        bond: BondId,
+    },
+    /// docs/spec/02-blocks.md 9: a vote is signed with the key of its seat.
+    #[error("the signature of the vote of bond {bond} does not verify")]
+    VoteSignature {
+        /// Who is said to have voted.
+        bond: BondId,
+    },
+    /// docs/spec/02-blocks.md 9: signatures are for an open checkpoint and its one source.
+    #[error("checkpoint {target} is not open, or not with this source and block")]
+    FinalityTarget {
+        /// The checkpoint voted for.
+        target: CheckpointNumber,
+    },
+    /// docs/spec/02-blocks.md 9: a chain includes the signature of a member for a checkpoint once.
+    #[error("the signature of masternode {masternode} was included before")]
+    FinalityRepeated {
+        /// Who signed.
+        masternode: MasternodeId,
+    },
+    /// docs/spec/02-blocks.md 9: a finality vote is signed with the operator's key.
+    #[error("the finality signature of masternode {masternode} does not verify")]
+    FinalitySignature {
+        /// Who is said to have signed.
+        masternode: MasternodeId,
+    },
     /// docs/spec/02-blocks.md 9: a block includes at most 256 finality signatures.
     #[error("{found} finality signatures, at most {max}")]
     FinalityCount {
@@ -296,6 +332,25 @@ pub enum Rule {
     /// docs/spec/02-blocks.md 9: evidence names a bond or a masternode that exists.
     #[error("the evidence names an unknown bond or masternode")]
     EvidenceUnknown,
+
+    /// docs/spec/02-blocks.md 9: a double vote can be proved for as long as a bond takes to leave.
+    #[error("evidence about height {height}, which is too old or yet to come")]
+    EvidenceHeight {
+        /// Height voted for twice.
+        height: Height,
+    },
+    /// docs/spec/02-blocks.md 9: a misdeed costs once.
+    #[error("the misbehaviour was proved before")]
+    EvidenceKnown,
+    /// docs/spec/02-blocks.md 9: the accused signed both sides.
+    #[error("a signature of the evidence does not verify")]
+    EvidenceSignature,
+    /// docs/spec/11-state.md 4: a draft takes no evidence against whom its orders are about.
+    #[error("the draft already holds an order about masternode {masternode}")]
+    EvidenceAfterOrder {
+        /// The accused.
+        masternode: MasternodeId,
+    },
 
     // Transactions by themselves.
     /// docs/spec/03-transactions.md 5: the version is 1.
@@ -437,6 +492,52 @@ pub enum Rule {
     /// docs/spec/03-transactions.md 6: a record names the one that it replaces.
     #[error("the record does not link to the one before")]
     RecordLink,
+
+    /// docs/spec/03-transactions.md 6: a vote key stands for one bond that holds coins.
+    #[error("the vote key is in use by bond {bond}")]
+    VoteKeyUsed {
+        /// Whose it is.
+        bond: BondId,
+    },
+    /// docs/spec/03-transactions.md 6: an order names a bond that exists.
+    #[error("there is no bond {bond}")]
+    BondUnknown {
+        /// The bond named.
+        bond: BondId,
+    },
+    /// docs/spec/03-transactions.md 6: an order names a masternode that exists.
+    #[error("there is no masternode {masternode}")]
+    MasternodeUnknown {
+        /// The masternode named.
+        masternode: MasternodeId,
+    },
+    /// docs/spec/03-transactions.md 6: only who may dispose of a thing orders something about it.
+    #[error("the sender may not order this")]
+    NotOwner,
+    /// docs/spec/03-transactions.md 6: a bond or a masternode leaves once.
+    #[error("it already leaves, at height {release}")]
+    AlreadyLeaving {
+        /// When it is paid back.
+        release: Height,
+    },
+    /// docs/spec/03-transactions.md 6: only a dormant bond is woken.
+    #[error("bond {bond} is not dormant")]
+    NotDormant {
+        /// The bond named.
+        bond: BondId,
+    },
+    /// docs/spec/03-transactions.md 6: a key stands for one masternode.
+    #[error("a key is in use by masternode {masternode}")]
+    MasternodeKeyUsed {
+        /// Whose it is.
+        masternode: MasternodeId,
+    },
+    /// docs/spec/03-transactions.md 6: only a banned masternode is revived.
+    #[error("masternode {masternode} is not banned")]
+    NotBanned {
+        /// The masternode named.
+        masternode: MasternodeId,
+    },
 
     // Stamps.
     /// docs/spec/04-envelopes.md 6: a stamp declares at least the minimum effort.

@@ -120,9 +120,10 @@ mod tests {
     }
 
     #[test]
-    fn no_network_takes_orders_that_nothing_carries_out() {
+    fn every_network_takes_all_of_them_from_its_beginning() {
+        let beginning = Activation::from_height(Height::new(0));
         for network in Network::ALL {
-            assert_eq!(Params::of(network).active_from, Activation::NEVER);
+            assert_eq!(Params::of(network).active_from, beginning);
         }
     }
 }

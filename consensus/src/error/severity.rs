@@ -98,7 +98,13 @@ impl Rule {
                 | Self::StampHash
                 | Self::StampSolution
                 | Self::BodyLimit { .. }
-                | Self::StampLane { .. },
+                | Self::StampLane { .. }
+                // Committees, rosters and checkpoints of another branch.
+                | Self::VoteBlock { .. }
+                | Self::VoteWithoutSeat { .. }
+                | Self::FinalityTarget { .. }
+                | Self::FinalityNotInRoster { .. }
+                | Self::EvidenceAfterOrder { .. },
                 Carrier::Loose,
             ) => Severity::Harmless,
             // A block may have overtaken these on their way.
@@ -112,7 +118,21 @@ impl Rule {
                 | Self::StampTooOld { .. }
                 | Self::EpochPast { .. }
                 | Self::OneTimeKeySeen { .. }
-                | Self::ClearPrice { .. },
+                | Self::ClearPrice { .. }
+                | Self::VoteRepeated { .. }
+                | Self::FinalityRepeated { .. }
+                | Self::EvidenceHeight { .. }
+                | Self::EvidenceKnown
+                | Self::EvidenceUnknown
+                | Self::VoteKeyUsed { .. }
+                | Self::BondUnknown { .. }
+                | Self::MasternodeUnknown { .. }
+                // Numbers are given anew on another branch, with other owners.
+                | Self::NotOwner
+                | Self::AlreadyLeaving { .. }
+                | Self::NotDormant { .. }
+                | Self::MasternodeKeyUsed { .. }
+                | Self::NotBanned { .. },
                 Carrier::Loose,
             ) => Severity::Minor,
             (_, Carrier::Loose) => Severity::Serious,

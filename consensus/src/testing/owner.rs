@@ -35,6 +35,10 @@ impl Owner {
         }
     }
 
+    pub(super) fn keypair(&self) -> &Keypair {
+        &self.keypair
+    }
+
     /// Public key.
     #[must_use]
     pub fn key(&self) -> PublicKey {

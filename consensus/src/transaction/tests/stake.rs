@@ -100,6 +100,11 @@ fn active_kinds_pass_and_cost_their_extra_units() {
 #[test]
 fn a_kind_that_is_never_active_is_refused_before_anything_else() {
     let above = Amount::from_base(Amount::MAX.base_units() + 1);
+    let never = Params {
+        active_from: Activation::NEVER,
+        ..active()
+    };
+    let check = |tx| check_transaction(tx, &|_| None, &never).map(|_| ());
     for tx in every_kind() {
         let kind = tx.kind();
         assert_eq!(check(tx), Err(Rule::KindInactive { kind }));
@@ -146,12 +151,10 @@ fn a_kind_waits_for_its_height() {
         chain.mine_empty(Owner::new(9).account(), 1);
     }
     for tx in every_kind() {
-        // Its height has come, and nothing carries it out yet: nobody's fault but ours.
-        let refused = screened(&chain, &tx).expect_err("no effect is known");
-        assert!(
-            matches!(refused, crate::error::ApplyError::View(_)),
-            "{refused}"
-        );
+        // Its height has come: from now on the balance decides.
+        let refused = screened(&chain, &tx).expect_err("the sender has no coins");
+        let balance = Amount::ZERO;
+        assert_eq!(refused, Rule::BalanceTooLow { balance }.into());
     }
 }
 
