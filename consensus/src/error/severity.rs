@@ -234,6 +234,38 @@ mod tests {
     }
 
     #[test]
+    fn votes_of_another_branch_cost_their_relayer_nothing_and_forged_ones_do() {
+        use chain::units::{BondId, CheckpointNumber, MasternodeId};
+        let (bond, masternode) = (BondId::new(1), MasternodeId::new(1));
+        let (height, target) = (Height::new(9), CheckpointNumber::new(2));
+        let verdicts = [
+            (Rule::VoteWithoutSeat { bond }, Severity::Harmless),
+            (Rule::VoteBlock { height }, Severity::Harmless),
+            (Rule::FinalityTarget { target }, Severity::Harmless),
+            (Rule::FinalityNotInRoster { masternode }, Severity::Harmless),
+            (Rule::EvidenceAfterOrder { masternode }, Severity::Harmless),
+            (Rule::VoteRepeated { bond }, Severity::Minor),
+            (Rule::FinalityRepeated { masternode }, Severity::Minor),
+            (Rule::EvidenceHeight { height }, Severity::Minor),
+            (Rule::EvidenceKnown, Severity::Minor),
+            (Rule::EvidenceUnknown, Severity::Minor),
+            (Rule::VoteKeyUsed { bond }, Severity::Minor),
+            (Rule::NotOwner, Severity::Minor),
+            (Rule::AlreadyLeaving { release: height }, Severity::Minor),
+            (Rule::NotDormant { bond }, Severity::Minor),
+            (Rule::NotBanned { masternode }, Severity::Minor),
+            (Rule::MasternodeKeyUsed { masternode }, Severity::Minor),
+            (Rule::VoteSignature { bond }, Severity::Serious),
+            (Rule::FinalitySignature { masternode }, Severity::Serious),
+            (Rule::EvidenceSignature, Severity::Serious),
+        ];
+        for (rule, expected) in verdicts {
+            assert_eq!(rule.severity(Carrier::Loose), expected, "{rule}");
+            assert_eq!(rule.severity(Carrier::Block), Severity::Fatal, "{rule}");
+        }
+    }
+
+    #[test]
     fn severities_have_their_scores() {
         let severities = [
             Severity::Harmless,

@@ -260,3 +260,20 @@ fn a_surround_vote_is_evidence_too() {
         None
     );
 }
+
+#[test]
+fn a_slashed_signer_earns_nothing_more() {
+    let mut world = World::new(&[], 3);
+    world.to(86);
+    let proof = world.chain.finality_conflict(&operator(1), 1);
+    prove(&mut world, &[proof]);
+    let earned = |world: &World, id| balance(&world.chain, &operator(id)).base_units();
+    let before = [0, 1, 2].map(|id| earned(&world, id));
+    world.to(95);
+    let after = [0, 1, 2].map(|id| earned(&world, id));
+    assert_eq!(after[1], before[1]);
+    assert!(after[0] > before[0] && after[2] > before[2]);
+    // It still counts in the roster it sits in.
+    let target = &world.chain.targets()[0];
+    assert!(target.is_signed_by(MasternodeId::new(1)));
+}

@@ -292,3 +292,36 @@ fn the_order_of_offers_leaves_no_trace_in_a_block() {
     assert_eq!(applied.block(), &one);
     assert!(coins(1) > applied.burned());
 }
+
+#[test]
+fn there_may_be_more_bonds_than_a_page_holds() {
+    let mut chain = TestChain::new(Network::Regtest);
+    chain.mine_empty(alice().account(), 1_880);
+    for first in [0, 515] {
+        let orders: Vec<_> = (0..515)
+            .map(|number| {
+                let voter = voter(first + number);
+                chain.bond(&alice(), number.into(), &voter, coins(1))
+            })
+            .collect();
+        chain.mine(miner(), &orders, &[]);
+    }
+    let term = chain.params().term(chain.tip().height);
+    let (next, used) = (Term::new(term.get() + 1), Term::new(term.get() + 2));
+    while chain.tip().height < chain.params().term_start(used) {
+        chain.mine_empty(miner(), 1);
+    }
+    let snapshot = value::snapshot(chain.state(), next).expect("memory");
+    let snapshot = snapshot.expect("in use");
+    assert_eq!((snapshot.weight, snapshot.pages), (1_030, vec![1_024, 6]));
+    let last = value::snapshot_page(chain.state(), next, 1).expect("memory");
+    assert_eq!(last.members[5].bond, bond(1_029));
+    let votes = chain.votes_for(chain.tip().height, |bond, _| Some(voter(bond.get())));
+    let applied = chain.mine_with(miner(), |draft| {
+        for vote in &votes {
+            draft.try_vote(vote).expect("it fits");
+        }
+    });
+    assert_eq!(applied.block().body.aux.votes.len(), votes.len());
+    assert!(votes.len() > 2);
+}
