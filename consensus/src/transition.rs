@@ -132,7 +132,7 @@ pub fn apply<V: StateView>(
 ) -> Result<AppliedBlock, ApplyError> {
     let header = *block.header.header();
     let id = *block.id();
-    // Step 1 is part of opening: it needs the parent's state alone.
+    // Step 1 follows from the parent's state alone; the ledger does it before it matters.
     let mut ledger = Ledger::open(view, params)?;
     if header.parent != *ledger.parent_id() {
         let other = ViewError::OtherTip {

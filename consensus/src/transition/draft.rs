@@ -114,7 +114,7 @@ impl<'v, V: StateView> Draft<'v, V> {
     ///
     /// # Errors
     /// The first rule it breaks, or a failure of the state.
-    pub fn screen_transaction(&self, transaction: &Transaction) -> Result<(), ApplyError> {
+    pub fn screen_transaction(&mut self, transaction: &Transaction) -> Result<(), ApplyError> {
         self.ledger.screen_transaction(transaction)
     }
 

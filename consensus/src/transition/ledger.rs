@@ -1,7 +1,8 @@
 //! The books of one block: every step that reads or changes the state, for blocks and drafts alike.
 //!
 //! # Invariants
-//! * A method that names a broken rule has changed nothing.
+//! * A method that takes one item and names a broken rule has changed nothing. Those that take the
+//!   lists of a finished block end with the ledger at the first fault.
 //! * Received and earned coins wait in `credits` until the books are closed.
 //!
 //! # Spec
@@ -59,6 +60,9 @@ pub(super) struct Ledger<'v, V> {
     /// Payments for envelopes so far: in a block all transactions come before them.
     payments: BTreeMap<AccountId, u64>,
     stamped_bytes: u64,
+    /// Whether step 1 was done: it may cost a walk over all bonds, and most of what is asked of a
+    /// draft does not depend on it.
+    has_begun: bool,
     /// Committees of the heights that were asked about.
     committees: BTreeMap<Height, Committee>,
     /// Seats of the votes that this block includes, by height and bond.
@@ -117,6 +121,7 @@ impl<'v, V: StateView> Ledger<'v, V> {
             created: BTreeSet::new(),
             payments: BTreeMap::new(),
             stamped_bytes: 0,
+            has_begun: false,
             committees: BTreeMap::new(),
             votes: BTreeMap::new(),
             targets: None,
@@ -131,8 +136,11 @@ impl<'v, V: StateView> Ledger<'v, V> {
             bounty: Amount::ZERO,
             signature_share: Amount::ZERO,
         };
-        // Step 1.
-        ledger.begin()?;
+        let term = params.term(height);
+        if params.term_start(term) == height {
+            ledger.body_limit = settlement::body_limit_after(view, params)?;
+            ledger.overlay.set(StateKey::BodyLimit, &ledger.body_limit);
+        }
         Ok(ledger)
     }
 
@@ -197,6 +205,7 @@ impl<'v, V: StateView> Ledger<'v, V> {
         payout: &AccountId,
         body_bytes: u64,
     ) -> Result<Outcome, ViewError> {
+        self.begin()?;
         let seats = self.settle_votes()?;
         self.settle_signatures()?;
         self.pay_masternode()?;

@@ -29,6 +29,7 @@ impl<V: StateView> Ledger<'_, V> {
         &mut self,
         proofs: &[Evidence],
     ) -> Result<(), ApplyError> {
+        self.begin()?;
         let keys = proofs
             .iter()
             .map(|proof| self.judge_evidence(proof))
@@ -50,6 +51,7 @@ impl<V: StateView> Ledger<'_, V> {
         &mut self,
         checked: &CheckedEvidence,
     ) -> Result<(), ApplyError> {
+        self.begin()?;
         let proof = checked.evidence();
         let found = self.misdeeds.len().saturating_add(1);
         if found > law::EVIDENCE_MAX {

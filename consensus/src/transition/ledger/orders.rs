@@ -74,7 +74,7 @@ impl<V: StateView> Ledger<'_, V> {
     }
 
     /// What a transaction may do here and now; says nothing about the work of its stamp.
-    fn judge(&self, transaction: &Transaction) -> Result<Debit, ApplyError> {
+    fn judge(&mut self, transaction: &Transaction) -> Result<Debit, ApplyError> {
         check_activation(&transaction.order, self.height, self.params)?;
         let sender = transaction.sender();
         let mut account = self.account(&sender)?;
@@ -166,7 +166,7 @@ impl<V: StateView> Ledger<'_, V> {
 
     /// The contextual rules of a transaction, before its signature is worth verifying.
     pub(in crate::transition) fn screen_transaction(
-        &self,
+        &mut self,
         transaction: &Transaction,
     ) -> Result<(), ApplyError> {
         self.judge(transaction).map(|_| ())

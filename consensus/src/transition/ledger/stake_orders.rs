@@ -33,7 +33,11 @@ pub(super) enum Effect {
 
 impl<V: StateView> Ledger<'_, V> {
     /// The rules of context of orders about bonds and masternodes.
-    pub(super) fn judge_stake(&self, transaction: &Transaction) -> Result<Effect, ApplyError> {
+    pub(super) fn judge_stake(&mut self, transaction: &Transaction) -> Result<Effect, ApplyError> {
+        let order = &transaction.order;
+        if !matches!(order, Order::Transfer(_) | Order::AccountRecord(_)) {
+            self.begin()?;
+        }
         match &transaction.order {
             Order::Transfer(_) | Order::AccountRecord(_) => Ok(Effect::None),
             Order::Bond(order) => self.judge_bond(order),

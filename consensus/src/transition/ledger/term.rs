@@ -2,7 +2,8 @@
 //! changes.
 //!
 //! # Invariants
-//! * Everything here follows from the state before the block: drafts and blocks begin alike.
+//! * Everything here follows from the state before the block: drafts and blocks begin alike, and it
+//!   does not matter when, as long as nothing else has looked at bonds and masternodes.
 //! * A boundary walks over living bonds and masternodes only, by the pages of those alive.
 //!
 //! # Spec
@@ -15,8 +16,8 @@ use chain::Amount;
 use chain::units::{BondId, CheckpointNumber, MasternodeId, Term};
 use genesis::law;
 
+use super::Ledger;
 use super::masternodes::silence;
-use super::{Ledger, settlement};
 use crate::error::ViewError;
 use crate::finality::{Boundary, Handover, handover, heaviest};
 use crate::stake;
@@ -27,12 +28,15 @@ use crate::state::value::{
 use crate::state::{StateKey, StateView, value};
 
 impl<V: StateView> Ledger<'_, V> {
-    /// Step 1.
+    /// Step 1 but for the body limit, once: before anything that it may change is looked at, and at
+    /// the latest when the books close.
     pub(super) fn begin(&mut self) -> Result<(), ViewError> {
+        if self.has_begun {
+            return Ok(());
+        }
+        self.has_begun = true;
         let term = self.params.term(self.height);
         if self.params.term_start(term) == self.height {
-            self.body_limit = settlement::body_limit_after(self.view(), self.params)?;
-            self.overlay.set(StateKey::BodyLimit, &self.body_limit);
             self.turn_term(term)?;
         }
         self.book_seats()?;

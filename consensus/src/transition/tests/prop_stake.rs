@@ -216,9 +216,18 @@ fn offer(
     }
 }
 
+/// A quarter of the usual number of cases, which PROPTEST_CASES sets: each mines hundreds of blocks.
+fn config() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig {
+        cases: usual.cases.div_ceil(4),
+        max_shrink_iters: 200,
+        ..usual
+    }
+}
+
 proptest! {
-    // More with PROPTEST_CASES.
-    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn every_life_of_stake_can_be_undone_and_leaves_no_trace(script in steps()) {

@@ -177,3 +177,47 @@ fn orders_about_masternodes_break_rules_of_context() {
         Some(Rule::AlreadyLeaving { release })
     );
 }
+
+/// A state whose bonds and masternodes must not be looked at.
+struct Aloof<'a>(&'a MemoryState);
+
+impl StateView for Aloof<'_> {
+    fn value(&self, key: &StateKey) -> Result<Option<Vec<u8>>, ViewError> {
+        let is_stake = matches!(key, StateKey::Bond(_) | StateKey::Masternode(_));
+        assert!(!is_stake, "{key:?} was read");
+        self.0.value(key)
+    }
+    fn node(&self, node_key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        self.0.node(node_key)
+    }
+    fn seen(&self, one_time_key: &chain::PublicKey) -> Result<Option<RateEpoch>, ViewError> {
+        self.0.seen(one_time_key)
+    }
+    fn seen_in(&self, epoch: RateEpoch) -> Result<Vec<chain::PublicKey>, ViewError> {
+        self.0.seen_in(epoch)
+    }
+    fn ancestor(&self, height: Height) -> Result<Option<Header>, ViewError> {
+        self.0.ancestor(height)
+    }
+    fn tip_height(&self) -> Result<Height, ViewError> {
+        self.0.tip_height()
+    }
+}
+
+#[test]
+fn what_peers_offer_at_a_boundary_costs_no_walk_over_all_bonds() {
+    let mut world = World::new(&[5, 5], 1);
+    world.to(71);
+    let chain = &world.chain;
+    let view = Aloof(chain.state());
+    let nonce = account(chain, &alice()).nonce;
+    let transfer = to_bob(chain, nonce, 5);
+    let checked = chain.check_transaction(&transfer).expect("valid by itself");
+    let message = chain
+        .check_envelope(&message(chain, 1).envelope)
+        .expect("valid by itself");
+    let mut draft = Draft::new(&view, chain.params()).expect("memory");
+    assert_eq!(broken(draft.screen_transaction(&transfer)), None);
+    assert_eq!(broken(draft.try_transaction(&checked)), None);
+    assert_eq!(broken(draft.try_envelope(&message)), None);
+}

@@ -217,7 +217,7 @@ fn who_does_not_vote_for_a_term_falls_asleep_until_it_is_woken() {
     world.step(&[world.chain.wake(&alice(), 1)]);
     assert!(!world.bond(1).expect("bonded").dormant);
     world.silent_bonds.clear();
-    world.to_the_next_term();
+    world.pass_the_boundary();
     assert_eq!(world.snapshot(), [0, 1]);
 }
 

@@ -103,7 +103,7 @@ impl World {
     }
 
     /// Steps over the next boundary.
-    pub(super) fn to_the_next_term(&mut self) {
+    pub(super) fn pass_the_boundary(&mut self) {
         let next = (self.chain.height() / 12 + 1) * 12;
         self.to(next);
     }
