@@ -120,8 +120,8 @@ impl BlockTree {
             node.is_some_and(|node| node.standing == Standing::Sound && node.score.is_some())
         };
         let justified = self.justified.map(|checkpoint| checkpoint.id);
-        let anchors = justified.into_iter().chain(self.finalized);
-        anchors.filter(is_followed).next().unwrap_or(self.root)
+        let mut anchors = justified.into_iter().chain(self.finalized);
+        anchors.find(is_followed).unwrap_or(self.root)
     }
 
     /// Whether `id` is `anchor` or descends from it; what lies below the root is everybody's
