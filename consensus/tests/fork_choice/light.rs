@@ -2,7 +2,7 @@
 
 use chain::BlockId;
 use consensus::TreeError;
-use consensus::fork_choice::{BlockStatus, Insertion, LIGHT_BLOCKS, TREE_DEPTH_BLOCKS};
+use consensus::fork_choice::{BLOCKS_MAX, BlockStatus, Insertion, LIGHT_BLOCKS, TREE_DEPTH_BLOCKS};
 
 use crate::forge::{Forge, SPACING_MS, apply_all, insert_all};
 
@@ -79,4 +79,26 @@ fn what_the_tree_lets_go_of_is_named_once() {
     expected.sort_unstable();
     assert_eq!(forgotten, expected, "and not the chain below the root");
     assert_eq!(tree.take_forgotten(), []);
+}
+
+#[test]
+fn a_branch_that_finds_no_room_leaves_nothing_behind() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let ours = forge.chain(&forge.genesis(), LIGHT_BLOCKS + 40);
+    apply_all(&mut tree, &ours);
+    // Nearly full of headers that seem heavier, for the uncles that they count.
+    while tree.len() < BLOCKS_MAX - 100 {
+        let heavy = forge.child(ours[LIGHT_BLOCKS + 38].id(), 2, SPACING_MS);
+        tree.insert(&heavy).expect("there is room");
+    }
+    let held = tree.len();
+    let branch = forge.chain(ours[9].id(), 200);
+    assert_eq!(tree.insert_branch(&branch), Err(TreeError::Full));
+    assert_eq!(tree.len(), held);
+    assert!(
+        branch
+            .iter()
+            .all(|header| tree.status(header.id()).is_none())
+    );
 }
