@@ -199,14 +199,13 @@ impl<L: Ledger> Engine<L> {
         }
         let (block, uncles) = match self.check_body(id, &body, verified) {
             Ok(checked) => checked,
-            Err(Refusal::Rule(rule)) => {
-                tracing::debug!(block = %id, %rule, "a body was refused");
-                if rule.condemns_block() && self.is_bound(id, &body) {
+            Err(refusal) => {
+                tracing::debug!(block = %id, %refusal, "a body was refused");
+                if refusal.condemns_block() && self.is_bound(id, &body) {
                     self.condemn(id)?;
                 }
-                return Err(rule.into());
+                return Err(refusal);
             }
-            Err(other) => return Err(other),
         };
         let extends_tip = self.tree.header(id).map(|header| header.parent) == Some(self.tip()?.1);
         if !extends_tip {
@@ -388,8 +387,8 @@ impl<L: Ledger> Engine<L> {
         let header = self.checked_header(id)?;
         let branch = self.branch_above(header.header().parent);
         let block = check_block(body.clone(), &header, &branch, &self.params, verified)?;
-        let uncles = self.check_uncles(header.header(), &body.aux.uncles)?;
-        Ok((block, uncles))
+        let uncles = self.check_uncles(header.header(), &body.aux.uncles);
+        Ok((block, uncles.map_err(Refusal::Uncle)?))
     }
 
     /// Whether the header's roots say that this body, and no other, is its own.
@@ -467,7 +466,7 @@ impl<L: Ledger> Engine<L> {
             .ok_or_else(|| damaged(format!("the body of {id} is gone from the disk")))?;
         match self.check_body(id, &body, verified) {
             Ok((block, _)) => Ok(Ok(block)),
-            Err(Refusal::Rule(rule)) => Ok(Err(rule)),
+            Err(Refusal::Rule(rule) | Refusal::Uncle(rule)) => Ok(Err(rule)),
             Err(Refusal::Ledger(error)) => Err(error),
             Err(other) => Err(damaged(other.to_string())),
         }

@@ -39,7 +39,7 @@ use crate::peers::{Ban, Offence, PeerBook, PeerName};
 use crate::sync::{Sync, SyncAction};
 use assembly::{Assembly, FailedAssemblies};
 use blocks::HeaderFate;
-use light::LightBranch;
+use light::{LightBranch, LightBudgets};
 use overtaken::Overtaken;
 use parking::{Parked, Parking};
 
@@ -170,6 +170,7 @@ pub struct Node<L: Ledger> {
     next_question: QuestionId,
     last_header: BTreeMap<PeerName, BlockId>,
     light_branches: BTreeMap<PeerName, LightBranch>,
+    light_budgets: LightBudgets,
     assemblies: BTreeMap<BlockId, Assembly>,
     failed_assemblies: FailedAssemblies,
     /// Who answered our question with the body of a block that is not applied yet.
@@ -198,6 +199,7 @@ impl<L: Ledger> Node<L> {
             next_question: 0,
             last_header: BTreeMap::new(),
             light_branches: BTreeMap::new(),
+            light_budgets: LightBudgets::default(),
             assemblies: BTreeMap::new(),
             failed_assemblies: FailedAssemblies::default(),
             bringers: BTreeMap::new(),

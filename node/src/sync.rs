@@ -288,7 +288,8 @@ impl Sync {
     /// Time has passed: give up on silent peers, and ask somebody for news now and then.
     pub fn tick(&mut self, now: Timestamp) -> Vec<SyncAction> {
         let mut actions = Vec::new();
-        let late = |asked_at_ms: u64, ms: u64| now.get().saturating_sub(asked_at_ms) >= ms;
+        // A clock may be set back: then nothing must wait until it is where it was.
+        let late = |since_ms: u64, ms: u64| now.get().abs_diff(since_ms) >= ms;
         let mut slow = BTreeSet::new();
         self.in_flight.retain(|id, request| {
             let expired = late(request.asked_at_ms, BODIES_TIMEOUT_MS);
@@ -311,7 +312,7 @@ impl Sync {
             }
         }
         actions.extend(slow.into_iter().map(|peer| SyncAction::Slow { peer }));
-        if now.get().saturating_sub(self.polled_at_ms) >= POLL_MS && !self.peers.is_empty() {
+        if late(self.polled_at_ms, POLL_MS) && !self.peers.is_empty() {
             self.polled_at_ms = now.get();
             self.next_poll = self.next_poll.wrapping_add(1);
             let turn = self
@@ -496,6 +497,17 @@ mod tests {
         sync.assign(&wanted(1..2), NOW);
         sync.bodies_arrived("a", &[id(1)], &BTreeSet::new());
         assert_eq!(sync.assign(&wanted(1..2), NOW), []);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_stalls_nothing() {
+        let mut sync = synced_with(&["a"], 9);
+        assert!(!sync.tick(NOW).is_empty(), "polled");
+        assert_eq!(sync.assign(&wanted(1..2), NOW).len(), 1);
+        let back = Timestamp::new(NOW.get() - 600_000);
+        let actions = sync.tick(back);
+        assert!(actions.contains(&SyncAction::RequestHeaders { peer: "a".into() }));
+        assert_eq!(sync.in_flight.len(), 0, "given up");
     }
 
     #[test]

@@ -15,9 +15,9 @@
 
 use chain::{BlockId, Header};
 
-use super::BlockTree;
 use super::node::Node;
 use super::weight::{Score, weight};
+use super::{BlockTree, Insertion};
 use crate::difficulty::Work;
 use crate::error::TreeError;
 use crate::header::CheckedHeader;
@@ -39,15 +39,24 @@ impl BlockTree {
     /// heavy enough; the others need not be.
     ///
     /// # Errors
-    /// [`TreeError::TooLight`], and nothing has changed; otherwise as [`BlockTree::insert`], and
-    /// the headers before are in the tree.
+    /// [`TreeError::TooLight`], or as [`BlockTree::insert`]; none of them is in the tree that was
+    /// not before.
     pub fn insert_branch(&mut self, branch: &[CheckedHeader]) -> Result<(), TreeError> {
         let bound = self.bound_of(branch)?;
         if bound < self.light_limit() {
             return Err(TreeError::TooLight);
         }
+        let mut inserted = Vec::new();
         for checked in branch {
-            self.insert_anyway(checked)?;
+            match self.insert_anyway(checked) {
+                Ok(Insertion::Added) => inserted.push(*checked.id()),
+                Ok(Insertion::AlreadyKnown) => {}
+                Err(error) => {
+                    let newest_first = inserted.iter().rev();
+                    newest_first.for_each(|id| self.forget_header(id));
+                    return Err(error);
+                }
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use chain::BlockId;
 use consensus::TreeError;
-use consensus::fork_choice::{BlockStatus, Insertion, LIGHT_BLOCKS, TREE_DEPTH_BLOCKS};
+use consensus::fork_choice::{BLOCKS_MAX, BlockStatus, Insertion, LIGHT_BLOCKS, TREE_DEPTH_BLOCKS};
 
 use crate::forge::{Forge, SPACING_MS, apply_all, insert_all};
 
@@ -100,4 +100,26 @@ fn a_level_that_is_not_known_yet_may_be_one_higher_in_each_term() {
     let more = forge.chain(branch[13].id(), 1);
     tree.insert_branch(&more).expect("linked");
     assert!(tree.may_win(more[0].id()), "10 + 12 + 16 + 32 + 16 is not");
+}
+
+#[test]
+fn a_branch_that_finds_no_room_leaves_nothing_behind() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let ours = forge.chain(&forge.genesis(), LIGHT_BLOCKS + 40);
+    apply_all(&mut tree, &ours);
+    // Nearly full of headers that seem heavier, for the uncles that they count.
+    while tree.len() < BLOCKS_MAX - 100 {
+        let heavy = forge.child(ours[LIGHT_BLOCKS + 38].id(), 2, SPACING_MS);
+        tree.insert(&heavy).expect("there is room");
+    }
+    let held = tree.len();
+    let branch = forge.chain(ours[9].id(), 200);
+    assert_eq!(tree.insert_branch(&branch), Err(TreeError::Full));
+    assert_eq!(tree.len(), held);
+    assert!(
+        branch
+            .iter()
+            .all(|header| tree.status(header.id()).is_none())
+    );
 }

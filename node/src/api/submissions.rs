@@ -252,7 +252,7 @@ fn page_of(items: &[([u8; 32], &Item)], count: usize, with_raws: bool) -> Mempoo
 
 fn refused_block(refusal: &BlockRefusal) -> RpcFailure {
     let reason = match refusal {
-        BlockRefusal::Rule(_) => {
+        BlockRefusal::Rule(_) | BlockRefusal::Uncle(_) => {
             return RpcFailure::new(
                 ErrorCode::VerificationFailed,
                 "rule_broken",

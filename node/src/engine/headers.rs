@@ -79,12 +79,16 @@ impl<L: Ledger> Engine<L> {
     /// # Errors
     /// [`Refusal::TooLight`]: it is not, or not yet.
     pub fn add_branch(&mut self, branch: &[CheckedHeader]) -> Result<(), Refusal> {
-        self.tree.insert_branch(branch)?;
+        if let Err(error) = self.tree.insert_branch(branch) {
+            self.forget()?;
+            return Err(error.into());
+        }
         let put = |checked: &CheckedHeader| self.ledger.put_header(checked.header());
         if let Err(error) = branch.iter().try_for_each(put) {
             // The tree must not know what the disk does not.
             let newest_first = branch.iter().rev();
             newest_first.for_each(|checked| self.tree.forget_header(checked.id()));
+            self.forget()?;
             return Err(error.into());
         }
         Ok(self.forget()?)
@@ -93,7 +97,10 @@ impl<L: Ledger> Engine<L> {
     /// Lets the disk forget what the tree let go of.
     pub(super) fn forget(&mut self) -> Result<(), LedgerError> {
         for id in self.tree.take_forgotten() {
-            self.ledger.forget(&id)?;
+            // It may have come again since.
+            if self.tree.status(&id).is_none() {
+                self.ledger.forget(&id)?;
+            }
         }
         Ok(())
     }

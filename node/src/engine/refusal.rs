@@ -19,6 +19,10 @@ pub enum Refusal {
     /// It breaks a rule: the sender's fault, as far as the rule says so.
     #[error(transparent)]
     Rule(#[from] Rule),
+    /// An uncle in the body breaks a rule of headers: the block is invalid, but only who knows the
+    /// uncle's parent can tell.
+    #[error("an uncle: {0}")]
+    Uncle(Rule),
     /// The header's parent is not known.
     #[error("the parent {parent} is not known")]
     UnknownParent {
@@ -61,6 +65,16 @@ impl From<TreeError> for Refusal {
             other => Self::NotFollowed {
                 reason: other.to_string(),
             },
+        }
+    }
+}
+
+impl Refusal {
+    /// Whether the block itself is invalid, if its header names this body.
+    pub(super) fn condemns_block(&self) -> bool {
+        match self {
+            Self::Rule(rule) | Self::Uncle(rule) => rule.condemns_block(),
+            _ => false,
         }
     }
 }

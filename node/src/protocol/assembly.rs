@@ -5,7 +5,8 @@
 //!   to asking for the whole body.
 //! * Of one block a peer may have one attempt, all peers together [`ATTEMPTS_MAX`]; after them only
 //!   whole bodies are asked for. So a wrong announcement in ever new wordings costs nothing.
-//! * An announcer is at fault for a body only if the block stood on our tip and was judged at once.
+//! * An announcer is at fault for what the body shows by itself, and for nothing else: a neighbour
+//!   whose tip is another passes on what it has not applied.
 //! * A body that nobody asked for is looked at only if its block may win or be an uncle.
 //!
 //! # Spec
@@ -136,30 +137,20 @@ impl<L: Ledger> Node<L> {
         let Assembly {
             from, token, block, ..
         } = assembly;
-        let parent = block.header().parent;
         let Some(body) = block.into_body() else {
             return self.verdict(token, Verdict::Ignore);
         };
-        // Its neighbour was at this very parent when it passed the block on: it judged the same.
-        let is_judged_at_once = self.engine.tip()?.1 == parent;
         match self.engine.add_body(&id, body, &self.mempool) {
             Ok(advance) => {
-                let condemned = advance.condemned.iter().find(|(found, _)| *found == id);
-                let fault = condemned.map(|(_, rule)| rule.clone());
                 self.settle(advance, now)?;
-                match fault.filter(|_| is_judged_at_once) {
-                    Some(rule) => {
-                        self.score(&from, &rule, rule.severity(Carrier::Block), now);
-                        self.verdict(token, Verdict::Reject)
-                    }
-                    None => self.judge(&id, token),
-                }
+                self.judge(&id, token)
             }
             Err(Refusal::Rule(rule)) if rule.condemns_block() => {
                 self.score(&from, &rule, rule.severity(Carrier::Block), now);
                 self.verdict(token, Verdict::Reject)
             }
             Err(Refusal::Ledger(error)) => Err(error),
+            Err(Refusal::Uncle(_)) => self.verdict(token, Verdict::Ignore),
             Err(_) => {
                 // Perhaps two items share a short id: ask for the body as a whole.
                 self.failed_assemblies.remember(id, &from);

@@ -126,7 +126,7 @@ impl<L: Ledger> Node<L> {
                 self.settle(advance, now)?;
                 self.announce_if_new(&id, &fresh, now)
             }
-            Err(Refusal::Rule(rule)) => {
+            Err(Refusal::Rule(rule) | Refusal::Uncle(rule)) => {
                 self.score(peer, &rule, rule.severity(Carrier::Block), now);
                 Ok(())
             }
@@ -244,6 +244,7 @@ impl<L: Ledger> Node<L> {
             Err(Refusal::TooLight) => Ok(HeaderFate::Light),
             Err(
                 Refusal::UnknownHeader { .. }
+                | Refusal::Uncle(_)
                 | Refusal::NotFollowed { .. }
                 | Refusal::BeyondUndo { .. },
             ) => Ok(HeaderFate::Waits),

@@ -351,7 +351,7 @@ fn two_halves_agree_on_the_heavier_branch() {
 }
 
 #[test]
-fn garbage_bans_and_an_invalid_body_bans_whoever_brought_it() {
+fn garbage_bans_and_an_invalid_body_bans_whoever_handed_it_out() {
     let mut net = Net::new(&["alice"]);
     let now = net.now;
     net.node("alice").peer_connected("mallory", now);
@@ -368,18 +368,17 @@ fn garbage_bans_and_an_invalid_body_bans_whoever_brought_it() {
     let mut block = net.solved("alice", 1);
     block.header.supply = chain::Amount::from_base(1);
     let block = solve(block);
-    let bytes = chain::codec::encode(&BlockAnnouncement::of(&block, |_| true));
     let now = net.now;
-    net.node("alice").peer_connected("trudy", now);
-    net.node("alice")
-        .block_announced("trudy", 2, &bytes, now)
+    let alice = net.node("alice");
+    alice.peer_connected("trudy", now);
+    alice
+        .take_header(&block.header, Some("trudy"), now)
         .expect("answers");
-    let actions = net.node("alice").take_actions();
-    let rejected = Action::Verdict {
-        token: 2,
-        verdict: Verdict::Reject,
-    };
-    assert!(actions.contains(&rejected), "{actions:?}");
+    // Asked for it, a node hands out only what it applied.
+    alice
+        .body_arrived("trudy", block.id(), block.body, now)
+        .expect("answers");
+    let actions = alice.take_actions();
     let is_ban = |action: &Action| matches!(action, Action::Ban(ban) if ban.peer == "trudy");
     assert!(actions.iter().any(is_ban), "{actions:?}");
 }

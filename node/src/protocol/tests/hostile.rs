@@ -105,6 +105,42 @@ fn a_branch_that_proves_invalid_later_bans_nobody_who_could_not_know() {
 }
 
 #[test]
+fn what_only_the_state_or_an_uncle_shows_is_not_held_against_a_neighbour() {
+    let mut node = fresh();
+    let chain = branch(1, 3);
+    let now = now_after(&chain);
+    node.peer_connected("neighbour", now);
+    node.take_actions();
+    let mut wrong = chain.blocks()[0].block().clone();
+    wrong.header.state_root = Hash32::from_bytes([1; 32]);
+    let wrong = solve(wrong);
+    announce(&mut node, "neighbour", 1, &announcement(&wrong), now);
+    let said = node.take_actions();
+    assert_eq!(verdicts(&said), [(1, Verdict::Ignore)]);
+    assert_eq!(
+        node.engine().tree().status(&wrong.id()),
+        Some(BlockStatus::Invalid)
+    );
+
+    submit_all(&mut node, &branch(1, 2));
+    let mut uncle = chain.blocks()[1].block().header;
+    uncle.time = Timestamp::new(uncle.time.get() + 100_000_000);
+    consensus::testing::solve(&mut uncle, chain.params());
+    let mut nephew = chain.blocks()[2].block().clone();
+    nephew.body.aux.uncles = vec![uncle];
+    nephew.header.pow_count += 1;
+    consensus::testing::reseal(&mut nephew, chain.params());
+    announce(&mut node, "neighbour", 2, &announcement(&nephew), now);
+    let said = node.take_actions();
+    assert_eq!(verdicts(&said), [(2, Verdict::Ignore)]);
+    assert_eq!(
+        node.engine().tree().status(&nephew.id()),
+        Some(BlockStatus::Invalid)
+    );
+    assert_eq!(node.points("neighbour", now), 0);
+}
+
+#[test]
 fn a_block_beside_the_tip_goes_on_and_an_old_one_is_not_even_stored() {
     let mut node = fresh();
     let chain = branch(1, 8);
