@@ -69,6 +69,19 @@ impl Fault {
     }
 }
 
+/// Why nothing is expected of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ailment {
+    /// It is not heard.
+    Partition,
+    /// Its links are slow or lose much.
+    Links,
+    /// Its clock is off.
+    Clock,
+    /// It was down.
+    Down,
+}
+
 /// How often which fault really happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultCounts(BTreeMap<&'static str, u64>);

@@ -60,18 +60,17 @@ impl Seen {
 
 /// What a storage holds: tip and state hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub(crate) struct Held {
     /// Height of the tip.
-    pub height: Height,
+    pub(crate) height: Height,
     /// The tip.
-    pub tip: BlockId,
+    pub(crate) tip: BlockId,
     /// The state.
-    pub state: Hash32,
+    pub(crate) state: Hash32,
 }
 
 /// A machine.
 pub(crate) struct Host {
-    pub(crate) name: String,
     pub(crate) storage: Memory,
     /// Nothing while it is down.
     pub(crate) node: Option<Node<Memory>>,
@@ -107,7 +106,6 @@ impl Host {
         let secret = blake3::derive_key("chainchat-sim/host/v1", &(id as u64).to_le_bytes());
         let keypair = Keypair::from_secret_bytes(secret).expect("a hash is a valid secret");
         Self {
-            name: name_of(id),
             storage: Memory::new(params),
             node: None,
             life: 0,

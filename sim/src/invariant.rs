@@ -16,6 +16,7 @@ use chain::{BlockId, Hash32, Height, Timestamp};
 use consensus::fork_choice::BLOCKS_MAX;
 use node::engine::Engine;
 use node::ledger::{Ledger, LedgerError};
+use node::peers::MINOR_POINTS_PER_MINUTE_MAX;
 use node::{mempool, wire};
 
 use crate::HostId;
@@ -31,10 +32,13 @@ const CHECK_MS: u64 = 30_000;
 const GROWTH_MS: u64 = 600_000;
 /// Longest chain that is imported again in another order: the block tree then still knows all.
 const REORDERED_BLOCKS_MAX: usize = 8_000;
+/// Points that races may bring an honest peer at once: what `node::peers` allows in a minute.
+const RACE_POINTS_MAX: u64 = MINOR_POINTS_PER_MINUTE_MAX as u64;
 /// Headers from any time of the run are in time.
 const END_OF_TIME: Timestamp = Timestamp::new(u64::MAX / 2);
 
-type Checked = Result<(), (Invariant, String)>;
+/// What does not hold, and what was found.
+pub(crate) type Checked = Result<(), (Invariant, String)>;
 
 impl World {
     /// Looks at a running world.
@@ -58,7 +62,8 @@ impl World {
 
     fn check_together(&mut self) -> Checked {
         let is_disturbed = self.now_ms < self.disturbed_until_ms;
-        if is_disturbed || self.power_permille != 1_000 {
+        let is_anybody_well = !self.well_hosts().is_empty();
+        if is_disturbed || !is_anybody_well || self.power_permille != 1_000 {
             self.grown_since = (self.now_ms, self.height());
             return Ok(());
         }
@@ -66,17 +71,23 @@ impl World {
         self.check_growth()
     }
 
-    /// The height of the highest tip of the honest.
+    /// The height of the highest tip of the well.
     fn height(&self) -> u64 {
-        let tips = self.tips();
-        tips.values().map(|(height, _)| height.get()).max().unwrap_or(0)
+        let well = self.well_hosts().into_iter();
+        let heights = well.filter_map(|host| Some(self.hosts[host].storage.tip().ok()?.0.get()));
+        heights.max().unwrap_or_default()
     }
 
-    fn tips(&self) -> BTreeMap<HostId, (Height, BlockId)> {
-        let sound = self.sound_hosts().into_iter();
-        sound
-            .filter_map(|host| Some((host, self.hosts[host].storage.tip().ok()?)))
-            .collect()
+    /// Hosts that are sound and that no fault keeps from following the others.
+    fn well_hosts(&self) -> Vec<HostId> {
+        let mut hosts = self.sound_hosts();
+        let ailing = self.ailing_until_ms.iter();
+        let ailing: BTreeSet<HostId> = ailing
+            .filter(|(_, until_ms)| self.now_ms < **until_ms)
+            .map(|((host, _), _)| *host)
+            .collect();
+        hosts.retain(|host| !ailing.contains(host));
+        hosts
     }
 
     fn check_supply(&self, host: HostId) -> Checked {
@@ -111,26 +122,25 @@ impl World {
         Err((Invariant::MemoryBounded, detail))
     }
 
-    /// Honest peers have points for unanswered questions alone.
     fn check_scores(&self, host: HostId) -> Checked {
-        let Some(node) = self.node(host) else {
+        (0..self.hosts.len()).try_for_each(|peer| self.check_score(host, peer))
+    }
+
+    /// Honest hosts have next to no points against honest peers, but for unanswered questions.
+    pub(crate) fn check_score(&self, host: HostId, peer: HostId) -> Checked {
+        let Some(node) = self.node(host).filter(|_| self.plan.is_honest(host)) else {
             return Ok(());
         };
-        let machine = &self.hosts[host];
-        let honest = (0..self.hosts.len()).filter(|peer| self.plan.is_honest(*peer));
-        for peer in honest {
-            let points = u64::from(node.points(&name_of(peer), self.clock(host)));
-            let unanswered = machine.unanswered.get(&peer).copied().unwrap_or_default();
-            if points > unanswered {
-                let (host, peer) = (name_of(host), name_of(peer));
-                let detail = format!(
-                    "{host} has {points} points against {peer}, which left {unanswered} \
-                     questions unanswered"
-                );
-                return Err((Invariant::HonestUnscored, detail));
-            }
+        let points = u64::from(node.points(&name_of(peer), self.clock(host)));
+        let unanswered = self.hosts[host].unanswered.get(&peer);
+        let unanswered = unanswered.copied().unwrap_or_default();
+        if points <= unanswered + RACE_POINTS_MAX || !self.plan.is_honest(peer) {
+            return Ok(());
         }
-        Ok(())
+        let (host, peer) = (name_of(host), name_of(peer));
+        let detail =
+            format!("{host}: {points} points against {peer}, {unanswered} questions unanswered");
+        Err((Invariant::HonestUnscored, detail))
     }
 
     /// Undisturbed hosts agree but for the last blocks.
@@ -142,16 +152,35 @@ impl World {
             return Ok(());
         };
         let mut first: Option<(HostId, Option<BlockId>)> = None;
-        for host in self.sound_hosts() {
+        for host in self.well_hosts() {
             let id = self.hosts[host].storage.id_at(agreed).ok().flatten();
             let (other, expected) = *first.get_or_insert((host, id));
             if id.is_none() || id != expected {
-                let (host, other) = (name_of(host), name_of(other));
-                let detail = format!("{host} and {other} differ at height {agreed}");
+                let hosts = [self.describe(host), self.describe(other)];
+                let detail = format!("at height {agreed}: {}", hosts.join("; "));
                 return Err((Invariant::NodesAgree, detail));
             }
         }
         Ok(())
+    }
+
+    /// Where a host stands, for whoever looks at a failure.
+    fn describe(&self, host: HostId) -> String {
+        let Some(node) = self.node(host) else {
+            return format!("{} is down", name_of(host));
+        };
+        let tree = node.engine().tree();
+        let height = |id: &BlockId| tree.header(id).map(|header| header.height.get());
+        let tip = self.hosts[host].storage.tip().map(|(height, _)| height.get());
+        let (best, header) = (height(tree.best()), height(tree.best_header()));
+        let wanted = node.engine().wanted(64, |_| false).len();
+        let peers = self.links.peers(host);
+        let peers: Vec<HostId> = peers.into_iter().map(|(peer, _)| peer).collect();
+        format!(
+            "{}: tip {tip:?}, best {best:?}, best header {header:?}, wants {wanted} bodies, \
+             peers {peers:?}",
+            name_of(host)
+        )
     }
 
     fn check_growth(&mut self) -> Checked {
@@ -208,8 +237,8 @@ impl World {
                 Ok(holds) => {
                     let (other, expected) = *first.get_or_insert((host, holds));
                     if holds != expected {
-                        let (host, other) = (name_of(host), name_of(other));
-                        return diverged(format!("{host}: {holds:?}; {other}: {expected:?}"));
+                        let hosts = [self.describe(host), self.describe(other)];
+                        return diverged(hosts.join("; "));
                     }
                 }
                 Err(error) => return diverged(format!("{}: {error}", name_of(host))),

@@ -65,6 +65,17 @@ pub const SCENARIOS: [&str; 18] = [
 /// is about 20.
 const BLOCKS_PER_TEN_MINUTES: u64 = 150;
 
+/// Blocks below the highest tip on which hosts agree while nothing disturbs them.
+const AGREED_BELOW_BLOCKS: u64 = 8;
+/// The same while links lose messages: a body is asked of one peer at a time, and a request that is
+/// lost is noticed after half a minute. Two in a row are 30 blocks.
+const AGREED_BELOW_LOSSY_BLOCKS: u64 = 36;
+/// How far behind a clock may fall for a while: two hours.
+const SKEW_BACK_MS: u64 = 7_200_000;
+/// How far ahead it may run: mending it is a step back, for as long as which `node::sync` polls
+/// nobody and forgets no body that a peer lacked (docs/consensus-figures.md).
+const SKEW_AHEAD_MS: u64 = 12_000;
+
 /// How large a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
@@ -114,7 +125,7 @@ fn calm(name: &str, size: Size) -> Plan {
         skew_ms: vec![0; hosts],
         use_every_ms: 4_000,
         faults: Vec::new(),
-        agreed_below_blocks: Some(8),
+        agreed_below_blocks: Some(AGREED_BELOW_BLOCKS),
         blocks_per_ten_minutes_min: BLOCKS_PER_TEN_MINUTES,
     }
 }
@@ -141,9 +152,10 @@ pub fn with_share(mut plan: Plan, scheme: Scheme, permille: u64) -> Plan {
 fn story(name: &str, plan: &mut Plan) {
     let (third_ms, last) = (plan.duration_ms / 3, plan.hosts() - 1);
     let half: BTreeSet<HostId> = (0..plan.hosts() / 2).collect();
+    let faults = &mut plan.faults;
     let mut between = |from: Fault, to: Fault| {
-        plan.faults.push((third_ms, from));
-        plan.faults.push((2 * third_ms, to));
+        faults.push((third_ms, from));
+        faults.push((2 * third_ms, to));
     };
     match name {
         "partition" => between(Fault::Partition(half, Cut::BothWays), Fault::Heal),
@@ -151,11 +163,12 @@ fn story(name: &str, plan: &mut Plan) {
         "skew" => {
             between(Fault::Skew(last, 3_600_000), Fault::Skew(last, -3_600_000));
             plan.faults.push((5 * third_ms / 2, Fault::Mend));
-            // Alone with its clock, a host goes its own way.
-            plan.agreed_below_blocks = None;
         }
         "slow" => between(Fault::SlowLinks(last, 10), Fault::Mend),
-        "lossy" => between(Fault::LossyLinks(last, 300), Fault::Mend),
+        "lossy" => {
+            plan.agreed_below_blocks = Some(AGREED_BELOW_LOSSY_BLOCKS);
+            between(Fault::LossyLinks(last, 300), Fault::Mend);
+        }
         "crashes" => crashes(plan),
         "storm" => {
             let hosts = (0..plan.hosts()).collect();
@@ -213,6 +226,7 @@ fn crashes(plan: &mut Plan) {
 
 /// Faults of all kinds, one after the other or at once.
 fn random_faults(plan: &mut Plan, chance: &mut Chance) {
+    plan.agreed_below_blocks = Some(AGREED_BELOW_LOSSY_BLOCKS);
     plan.loss_permille = chance.below(20);
     plan.duplicate_permille = chance.below(50);
     for skew_ms in &mut plan.skew_ms {
@@ -245,11 +259,9 @@ fn one_fault(plan: &mut Plan, chance: &mut Chance, at_ms: u64) {
             add(later_ms, Fault::Heal);
         }
         6 => {
-            let skew_ms = chance.below(2 * 7_200_000) as i64 - 7_200_000;
+            let skew_ms = chance.below(SKEW_BACK_MS + SKEW_AHEAD_MS) as i64 - SKEW_BACK_MS as i64;
             add(at_ms, Fault::Skew(host, skew_ms));
             add(later_ms, Fault::Mend);
-            // Until it is mended, the host may go its own way.
-            plan.agreed_below_blocks = None;
         }
         7 => {
             add(at_ms, Fault::SlowLinks(host, chance.between(2, 20)));
@@ -269,6 +281,7 @@ fn one_fault(plan: &mut Plan, chance: &mut Chance, at_ms: u64) {
 /// One host never gets well; the others must go on.
 fn liveness(plan: &mut Plan, chance: &mut Chance) {
     let last = plan.hosts() - 1;
+    plan.agreed_below_blocks = Some(AGREED_BELOW_LOSSY_BLOCKS);
     let fault = match chance.below(4) {
         0 => Fault::SlowLinks(last, 20),
         1 => Fault::LossyLinks(last, 500),
@@ -278,7 +291,6 @@ fn liveness(plan: &mut Plan, chance: &mut Chance) {
     plan.faults.push((30_000, fault));
     // Without hash power, that host's own branches weigh nothing.
     plan.power_permille[last] = 0;
-    plan.agreed_below_blocks = None;
     plan.blocks_per_ten_minutes_min = BLOCKS_PER_TEN_MINUTES / 2;
 }
 

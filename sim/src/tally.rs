@@ -46,6 +46,10 @@ pub struct Tally {
     pub lost_messages: u64,
     /// Questions without an answer.
     pub unanswered: u64,
+    /// Points that honest hosts gave honest peers for gossip and answers.
+    pub race_points: u64,
+    /// What for.
+    pub point_causes: Vec<String>,
     /// Faults that happened.
     pub faults: FaultCounts,
     /// Crashes by the step they came at.
@@ -110,6 +114,8 @@ impl Tally {
         self.transfers_made += other.transfers_made;
         self.lost_messages += other.lost_messages;
         self.unanswered += other.unanswered;
+        self.race_points += other.race_points;
+        self.point_causes.extend_from_slice(&other.point_causes);
         self.faults.add_all(&other.faults);
         for (place, count) in &other.crashes {
             *self.crashes.entry(*place).or_default() += count;
@@ -138,7 +144,7 @@ impl fmt::Display for Tally {
             f,
             "{:.2} h, {} blocks, {} on the chain every {:.2} s, orphans {:.2} % ({} uncles), \
              reorgs >= 2 deep {:.3} %, restarts {} (lost {} steps), items in block {} \
-             (p50 {:.1} s, p95 {:.1} s; {} not), unanswered {}; faults: {}",
+             (p50 {:.1} s, p95 {:.1} s; {} not), unanswered {}, points in races {}; faults: {}",
             self.duration_ms as f64 / 3_600_000.0,
             self.found,
             self.on_chain,
@@ -153,6 +159,7 @@ impl fmt::Display for Tally {
             quantile(&self.in_block_ms, 95) as f64 / 1_000.0,
             self.not_in_block,
             self.unanswered,
+            self.race_points,
             self.faults,
         )
     }

@@ -28,7 +28,8 @@ use crate::HostId;
 use crate::adversary;
 use crate::chance::Chance;
 use crate::error::{Failure, Invariant};
-use crate::event::{Event, Queue};
+use crate::event::{Event, Message, Queue};
+use crate::fault::Ailment;
 use crate::host::{Host, name_of};
 use crate::ledger::Memory;
 use crate::links::Links;
@@ -73,6 +74,8 @@ pub struct World {
     pub(crate) is_used: bool,
     /// Nothing is expected of the network before this moment.
     pub(crate) disturbed_until_ms: u64,
+    /// Nothing is expected of these hosts before these moments.
+    pub(crate) ailing_until_ms: BTreeMap<(HostId, Ailment), u64>,
     pub(crate) grown_since: (u64, u64),
     pub(crate) trace: blake3::Hasher,
     pub(crate) failure: Option<Failure>,
@@ -102,6 +105,7 @@ impl World {
             is_mining: true,
             is_used: true,
             disturbed_until_ms: 0,
+            ailing_until_ms: BTreeMap::new(),
             grown_since: (0, 0),
             trace: blake3::Hasher::new(),
             failure: None,
@@ -322,7 +326,7 @@ impl World {
             Event::Answer { from, asked, bytes } => {
                 if !self.links.is_cut(from, asked.by) {
                     let bytes = bytes.as_ref().map(|bytes| bytes.as_slice());
-                    self.answer_arrives(asked, bytes);
+                    self.answer_arrives(from, asked, bytes);
                 }
             }
             Event::NoAnswer { from, asked } => self.no_answer(from, asked),
@@ -418,13 +422,13 @@ impl World {
     }
 
     pub(crate) fn publish(&mut self, host: HostId, topic: Topic, bytes: Vec<u8>) {
-        let message = crate::event::Message::new(topic, bytes);
+        let message = Message::new(topic, bytes);
         if self.hosts[host].seen.insert(message.id, self.now_ms) {
             self.flood(host, &message, None);
         }
     }
 
-    fn gossip_arrives(&mut self, to: HostId, from: HostId, message: Rc<crate::event::Message>) {
+    fn gossip_arrives(&mut self, to: HostId, from: HostId, message: Rc<Message>) {
         let now_ms = self.now_ms;
         let is_again = self.chance.happens(self.plan.duplicate_permille);
         let host = &mut self.hosts[to];
@@ -434,13 +438,42 @@ impl World {
         let token = host.token();
         host.messages.insert(token, (from, Rc::clone(&message)));
         let (peer, now) = (name_of(from), self.clock(to));
+        let before = self.points(to, from);
         self.act(to, |node| match message.topic {
             Topic::Block => node.block_announced(&peer, token, &message.bytes, now),
             Topic::Transaction => node.transaction_gossiped(&peer, token, &message.bytes, now),
-            Topic::Envelope => {
-                node.envelope_gossiped(&peer, token, message.bytes.clone(), now)
-            }
+            Topic::Envelope => node.envelope_gossiped(&peer, token, message.bytes.clone(), now),
         });
+        self.count_points(to, from, before, || format!("gossip of {:?}", message.topic));
+    }
+
+    /// Points of an honest host against an honest peer.
+    pub(crate) fn points(&self, host: HostId, peer: HostId) -> u32 {
+        let node = self.node(host).filter(|_| self.plan.is_honest(host));
+        let node = node.filter(|_| self.plan.is_honest(peer));
+        node.map_or(0, |node| node.points(&name_of(peer), self.clock(host)))
+    }
+
+    /// Counts points that a step brought.
+    pub(crate) fn count_points(
+        &mut self,
+        host: HostId,
+        peer: HostId,
+        before: u32,
+        cause: impl FnOnce() -> String,
+    ) {
+        let brought = self.points(host, peer).saturating_sub(before);
+        if brought > 0 {
+            self.tally.race_points += u64::from(brought);
+            let cause = format!(
+                "{brought} points of {} against {} after {} ms for {}",
+                name_of(host),
+                name_of(peer),
+                self.now_ms,
+                cause()
+            );
+            self.tally.point_causes.push(cause);
+        }
     }
 
     /// Hosts that a partition may separate.

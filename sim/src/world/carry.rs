@@ -186,13 +186,15 @@ impl World {
         }
     }
 
-    pub(super) fn answer_arrives(&mut self, asked: Asked, bytes: Option<&[u8]>) {
+    pub(super) fn answer_arrives(&mut self, from: HostId, asked: Asked, bytes: Option<&[u8]>) {
         let host = &mut self.hosts[asked.by];
         if host.life != asked.life || !host.open.remove(&asked.question) {
             return;
         }
         let now = self.clock(asked.by);
+        let before = self.points(asked.by, from);
         self.act(asked.by, |node| node.answered(asked.question, bytes, now));
+        self.count_points(asked.by, from, before, || "an answer".to_owned());
     }
 
     pub(super) fn no_answer(&mut self, from: HostId, asked: Asked) {

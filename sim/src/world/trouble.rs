@@ -15,7 +15,7 @@ use super::{SETTLE_MS, TICK_MS, World};
 use crate::HostId;
 use crate::error::Invariant;
 use crate::event::Event;
-use crate::fault::{Cut, Fault};
+use crate::fault::{Ailment, Cut, Fault};
 use crate::host::{held, name_of};
 
 /// How long two hosts that do not hear each other stay connected: two missed pings.
@@ -48,7 +48,12 @@ impl World {
                 }
             }
             Fault::Partition(group, cut) => {
-                self.disturbed_until_ms = u64::MAX;
+                match (cut, group.first()) {
+                    (Cut::OneWay, Some(host)) if group.len() == 1 => {
+                        self.ail(*host, Ailment::Partition, u64::MAX);
+                    }
+                    _ => self.disturbed_until_ms = u64::MAX,
+                }
                 for one in &group {
                     for other in self.others(&group) {
                         self.cut_off(*one, other, cut);
@@ -58,18 +63,25 @@ impl World {
             Fault::Heal => {
                 self.links.heal();
                 self.disturbed_until_ms = self.now_ms + SETTLE_MS;
+                self.recover(&[Ailment::Partition]);
                 self.redial_all();
             }
             Fault::Skew(host, skew_ms) => {
                 self.hosts[host].skew_ms = skew_ms;
-                self.disturb();
+                self.ail(host, Ailment::Clock, u64::MAX);
             }
-            Fault::SlowLinks(host, factor) => self.links.slow_down(host, factor),
-            Fault::LossyLinks(host, permille) => self.links.make_lossy(host, permille),
+            Fault::SlowLinks(host, factor) => {
+                self.links.slow_down(host, factor);
+                self.ail(host, Ailment::Links, u64::MAX);
+            }
+            Fault::LossyLinks(host, permille) => {
+                self.links.make_lossy(host, permille);
+                self.ail(host, Ailment::Links, u64::MAX);
+            }
             Fault::Mend => {
                 self.links.mend();
                 self.reset_clocks();
-                self.disturb();
+                self.recover(&[Ailment::Links, Ailment::Clock]);
             }
             Fault::HashPower(permille) => {
                 self.power_permille = permille;
@@ -87,6 +99,21 @@ impl World {
             self.links.cut(other, one);
             let at_ms = self.now_ms + SILENCE_MS;
             self.queue.push(at_ms, Event::Silence(one, other));
+        }
+    }
+
+    /// Nothing is expected of a host before this moment.
+    fn ail(&mut self, host: HostId, ailment: Ailment, until_ms: u64) {
+        let until = self.ailing_until_ms.entry((host, ailment)).or_default();
+        *until = until_ms.max(*until);
+    }
+
+    /// What ails hosts is over soon.
+    fn recover(&mut self, from: &[Ailment]) {
+        for ((_, ailment), until_ms) in &mut self.ailing_until_ms {
+            if from.contains(ailment) {
+                *until_ms = self.now_ms + SETTLE_MS;
+            }
         }
     }
 
@@ -108,6 +135,7 @@ impl World {
         self.links.mend();
         self.links.lose_nothing();
         self.reset_clocks();
+        self.recover(&[Ailment::Partition, Ailment::Links, Ailment::Clock]);
         self.disturbed_until_ms = self.now_ms + SETTLE_MS;
         for machine in &mut self.hosts {
             machine.storage.clear_trap();
@@ -175,7 +203,8 @@ impl World {
     /// The power goes: what was not durable is lost, by chance all or a part of it.
     fn go_down(&mut self, host: HostId) {
         self.hosts[host].stop();
-        self.disturb();
+        let until_ms = self.now_ms + DOWN_MS.1 + SETTLE_MS;
+        self.ail(host, Ailment::Down, until_ms);
         for (peer, _) in self.links.peers(host) {
             self.disconnect(host, peer);
         }
