@@ -26,7 +26,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Command::Figures { seed, duration_ms }) => {
-            print!("{}", study::figures(seed, duration_ms));
+            let commit = commit().unwrap_or_else(|| "unknown".to_owned());
+            print!("Commit {commit}. {}", study::figures(seed, duration_ms));
             ExitCode::SUCCESS
         }
         Ok(Command::Run(runs)) => run(&runs),
@@ -35,6 +36,14 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The commit of the working tree that this runs in, if it is one.
+fn commit() -> Option<String> {
+    let mut git = std::process::Command::new("git");
+    let described = git.args(["describe", "--always", "--dirty"]).output().ok()?;
+    let name = String::from_utf8(described.stdout).ok()?;
+    described.status.success().then(|| name.trim().to_owned())
 }
 
 /// Runs all seeds on all cores; what is printed comes in the order of their end.

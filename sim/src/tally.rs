@@ -32,7 +32,7 @@ pub struct Tally {
     pub reorgs: BTreeMap<u64, u64>,
     /// Moves of the tips of honest hosts.
     pub tip_moves: u64,
-    /// Time from finding to applying, for each block and each other honest host.
+    /// Time from finding a block to its being the tip of another honest host, where it became that.
     pub propagation_ms: Vec<u64>,
     /// Time from handing in to the block on the best chain.
     pub in_block_ms: Vec<u64>,

@@ -203,6 +203,28 @@ impl World {
         self.hosts.get(host)?.node.as_ref()
     }
 
+    /// How many hosts there are.
+    #[must_use]
+    pub fn hosts(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Coins of each host's account (base units), as the first honest host has them.
+    ///
+    /// # Panics
+    /// If that host's storage is down or damaged.
+    #[must_use]
+    pub fn balances(&self) -> Vec<u128> {
+        let honest = (0..self.hosts.len()).find(|host| self.plan.is_honest(*host));
+        let storage = &self.hosts[honest.unwrap_or_default()].storage;
+        let view = storage.view().expect("an honest host is up at the end");
+        let balance = |host: &Host| {
+            let account = consensus::state::value::account(&view, &host.payout);
+            u128::from(account.expect("a sound account").balance.base_units())
+        };
+        self.hosts.iter().map(balance).collect()
+    }
+
     /// Who banned whom, in order.
     #[must_use]
     pub fn bans(&self) -> &[(HostId, HostId)] {

@@ -223,17 +223,14 @@ impl World {
 
     fn tip_moved(&mut self, host: HostId, moves: &[TipMove]) {
         if self.plan.is_honest(host) {
-            let mut depth = 0;
-            for step in moves {
-                match step {
-                    TipMove::Disconnected(_) => depth += 1,
-                    TipMove::Connected(block) => {
-                        let found = self.found.get(&block.header.id());
-                        if let Some(found) = found.filter(|found| found.by != host) {
-                            self.tally.propagation_ms.push(self.now_ms - found.at_ms);
-                        }
-                    }
-                }
+            let is_back = |step: &&TipMove| matches!(step, TipMove::Disconnected(_));
+            let depth = moves.iter().filter(is_back).count() as u64;
+            // Blocks below the last one may have waited here for their branch to win.
+            if let Some(TipMove::Connected(block)) = moves.last()
+                && let Some(found) = self.found.get(&block.header.id())
+                && found.by != host
+            {
+                self.tally.propagation_ms.push(self.now_ms - found.at_ms);
             }
             self.tally.reorg(depth);
         }
