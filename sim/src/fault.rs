@@ -118,6 +118,10 @@ impl fmt::Display for FaultCounts {
             write!(f, "{before}{name} {count}")?;
             before = ", ";
         }
-        if before.is_empty() { f.write_str("none") } else { Ok(()) }
+        if before.is_empty() {
+            f.write_str("none")
+        } else {
+            Ok(())
+        }
     }
 }

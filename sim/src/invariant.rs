@@ -171,7 +171,10 @@ impl World {
         };
         let tree = node.engine().tree();
         let height = |id: &BlockId| tree.header(id).map(|header| header.height.get());
-        let tip = self.hosts[host].storage.tip().map(|(height, _)| height.get());
+        let tip = self.hosts[host]
+            .storage
+            .tip()
+            .map(|(height, _)| height.get());
         let (best, header) = (height(tree.best()), height(tree.best_header()));
         let wanted = node.engine().wanted(64, |_| false).len();
         let peers = self.links.peers(host);
@@ -291,7 +294,11 @@ impl World {
         if scores.0 == scores.1 {
             return Ok(());
         }
-        broken(format!("scores {scores:?} of {} and {}", one.best(), other.best()))
+        broken(format!(
+            "scores {scores:?} of {} and {}",
+            one.best(),
+            other.best()
+        ))
     }
 
     /// The blocks in an order of chance, parents first.

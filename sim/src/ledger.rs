@@ -432,7 +432,9 @@ impl Ledger for Memory {
         }
         self.step(Step::PutBody, |storage| {
             let before = (storage.presence(id), storage.bodies.get(id).cloned());
-            storage.volatile.push(Inverse::Body(*id, before.0, before.1));
+            storage
+                .volatile
+                .push(Inverse::Body(*id, before.0, before.1));
             storage.put_body(*id, BodyPresence::Known, Some(body.clone()));
         })
     }

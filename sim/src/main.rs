@@ -41,7 +41,10 @@ fn main() -> ExitCode {
 /// The commit of the working tree that this runs in, if it is one.
 fn commit() -> Option<String> {
     let mut git = std::process::Command::new("git");
-    let described = git.args(["describe", "--always", "--dirty"]).output().ok()?;
+    let described = git
+        .args(["describe", "--always", "--dirty"])
+        .output()
+        .ok()?;
     let name = String::from_utf8(described.stdout).ok()?;
     described.status.success().then(|| name.trim().to_owned())
 }

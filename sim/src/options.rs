@@ -162,7 +162,9 @@ fn range(text: &str) -> Result<(u64, u64), OptionsError> {
 fn hours(text: &str) -> Result<f64, OptionsError> {
     let hours: f64 = number("--hours", text)?;
     let is_possible = hours > 0.0 && hours <= HOURS_MAX;
-    is_possible.then_some(hours).ok_or_else(|| refused("--hours", text))
+    is_possible
+        .then_some(hours)
+        .ok_or_else(|| refused("--hours", text))
 }
 
 fn name(option: &'static str, text: &str, names: &[&str]) -> Result<String, OptionsError> {
@@ -219,7 +221,10 @@ mod tests {
             "--scenario",
         ];
         for line in lines {
-            assert!(matches!(parsed(line), Err(OptionsError::Value { .. })), "{line}");
+            assert!(
+                matches!(parsed(line), Err(OptionsError::Value { .. })),
+                "{line}"
+            );
         }
         let unknown = parsed("--fast");
         assert!(matches!(unknown, Err(OptionsError::Unknown { .. })));

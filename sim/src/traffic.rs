@@ -143,6 +143,9 @@ mod tests {
         assert_eq!(next(2, true), None, "all are in blocks");
         assert_eq!(next(2, false).map(|(nonce, _)| nonce), Some(2));
         let poor = Account::default();
-        assert_eq!(Purse::default().transfer(&params, &keypair(), poor, to, false), None);
+        assert_eq!(
+            Purse::default().transfer(&params, &keypair(), poor, to, false),
+            None
+        );
     }
 }

@@ -56,6 +56,17 @@ pub struct Found {
     pub block: Block,
 }
 
+/// A ban.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Banned {
+    /// Who banned.
+    pub by: HostId,
+    /// Whom.
+    pub whom: HostId,
+    /// The last straw.
+    pub reason: String,
+}
+
 /// The world.
 pub struct World {
     pub(crate) plan: Plan,
@@ -67,8 +78,7 @@ pub struct World {
     pub(crate) tally: Tally,
     pub(crate) found: BTreeMap<BlockId, Found>,
     pub(crate) submitted: BTreeMap<Hash32, u64>,
-    /// Who banned whom.
-    pub(crate) bans: Vec<(HostId, HostId)>,
+    pub(crate) bans: Vec<Banned>,
     pub(crate) power_permille: u64,
     pub(crate) is_mining: bool,
     pub(crate) is_used: bool,
@@ -227,7 +237,7 @@ impl World {
 
     /// Who banned whom, in order.
     #[must_use]
-    pub fn bans(&self) -> &[(HostId, HostId)] {
+    pub fn bans(&self) -> &[Banned] {
         &self.bans
     }
 
@@ -414,11 +424,7 @@ impl World {
     pub(crate) fn scheme(
         &mut self,
         host: HostId,
-        step: impl FnOnce(
-            &mut dyn adversary::Adversary,
-            u64,
-            &mut Chance,
-        ) -> adversary::Release,
+        step: impl FnOnce(&mut dyn adversary::Adversary, u64, &mut Chance) -> adversary::Release,
     ) {
         let now_ms = self.now_ms;
         let machine = &mut self.hosts[host];
@@ -466,7 +472,9 @@ impl World {
             Topic::Transaction => node.transaction_gossiped(&peer, token, &message.bytes, now),
             Topic::Envelope => node.envelope_gossiped(&peer, token, message.bytes.clone(), now),
         });
-        self.count_points(to, from, before, || format!("gossip of {:?}", message.topic));
+        self.count_points(to, from, before, || {
+            format!("gossip of {:?}", message.topic)
+        });
     }
 
     /// Points of an honest host against an honest peer.

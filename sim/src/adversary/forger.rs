@@ -139,7 +139,9 @@ impl Adversary for BadPow {
             header.nonce = chance.below(u64::MAX);
             if pow::check_pow(&header, target, self.params.pow).is_err() {
                 let body = chain::Body::default();
-                release.gossip.push(announced(&Block { header, body }, true));
+                release
+                    .gossip
+                    .push(announced(&Block { header, body }, true));
             }
         }
         release

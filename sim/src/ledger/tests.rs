@@ -55,7 +55,10 @@ fn forked(blocks: u8) -> (Memory, [Block; 2]) {
     let other = Memory::new(&params());
     let mut others = engine(&other).expect("it opens");
     for height in 1..u64::from(blocks) {
-        let id = storage.id_at(Height::new(height)).expect("power").expect("a block");
+        let id = storage
+            .id_at(Height::new(height))
+            .expect("power")
+            .expect("a block");
         let known = storage.block(&id).expect("power").expect("a header");
         let body = storage.body(&id).expect("power").expect("a body");
         let header = known.header;
@@ -80,7 +83,10 @@ fn forward_and_back_again_leaves_every_map_as_it_was() {
     let straight = Memory::new(&params());
     let mut others = engine(&straight).expect("it opens");
     for height in 1..=5 {
-        let id = storage.id_at(Height::new(height)).expect("power").expect("a block");
+        let id = storage
+            .id_at(Height::new(height))
+            .expect("power")
+            .expect("a block");
         let header = storage.block(&id).expect("power").expect("a header").header;
         let body = storage.body(&id).expect("power").expect("a body");
         offer(&mut others, &Block { header, body }).expect("it has power");
@@ -88,7 +94,10 @@ fn forward_and_back_again_leaves_every_map_as_it_was() {
     assert_eq!(storage.difference(&straight), None);
     let coins = storage.coins().expect("power");
     let supply = consensus::state::value::supply(&storage.view().expect("power"));
-    assert_eq!(coins, u128::from(supply.expect("power").supply.base_units()));
+    assert_eq!(
+        coins,
+        u128::from(supply.expect("power").supply.base_units())
+    );
     let next = block(&straight, 9);
     offer(&mut others, &next).expect("it has power");
     assert_eq!(storage.difference(&straight), Some("headers"));
@@ -103,13 +112,23 @@ fn a_crash_at_any_step_of_a_reorg_leaves_a_state_after_some_block() {
                 let (storage, branch) = forked(4);
                 let mut own = engine(&storage).expect("it opens");
                 storage.set_trap(step, side, 0);
-                let ended = branch.iter().try_for_each(|block| offer(&mut own, block).map(|_| ()));
-                assert_eq!(ended.is_err(), storage.crashed().is_some(), "{step:?} {side:?}");
+                let ended = branch
+                    .iter()
+                    .try_for_each(|block| offer(&mut own, block).map(|_| ()));
+                assert_eq!(
+                    ended.is_err(),
+                    storage.crashed().is_some(),
+                    "{step:?} {side:?}"
+                );
                 drop(own);
                 if storage.crashed().is_some() {
                     crashes += 1;
                     assert!(storage.tip().is_err(), "the power is gone");
-                    let lost = if lose_all { storage.volatile_steps() } else { 0 };
+                    let lost = if lose_all {
+                        storage.volatile_steps()
+                    } else {
+                        0
+                    };
                     storage.power_up(lost);
                 }
                 // Whatever was lost, the branch is offered again and wins.

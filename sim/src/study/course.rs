@@ -195,7 +195,11 @@ fn hopper(seed: u64) -> (f64, f64, f64) {
     let mut work = [(0.0, 0.0); 2];
     for _ in 0..NOISE_BLOCKS {
         let spacing = course.spacing();
-        is_here = if is_here { spacing <= 1.5 } else { spacing < 1.15 };
+        is_here = if is_here {
+            spacing <= 1.5
+        } else {
+            spacing < 1.15
+        };
         let factor = if is_here { 5.0 } else { 1.0 };
         let wait_ms = course.solve(factor, 0.0);
         let of_hopper = if is_here { 0.8 } else { 0.0 };
@@ -212,7 +216,11 @@ fn hopper(seed: u64) -> (f64, f64, f64) {
     }
     let mean_ms = (course.now_ms - start_ms) / NOISE_BLOCKS as f64;
     let per_hash = work.map(|(hashes, blocks)| blocks / f64::max(hashes, 1.0));
-    (mean_ms / 1_000.0, worst / 1_000.0, per_hash[0] / per_hash[1])
+    (
+        mean_ms / 1_000.0,
+        worst / 1_000.0,
+        per_hash[0] / per_hash[1],
+    )
 }
 
 /// Mean spacing (s) if two of five blocks are stamped ahead as far as others accept.
@@ -222,7 +230,11 @@ fn timewarp(seed: u64) -> f64 {
     let ahead_ms = course.params.future_limit_ms as f64;
     let start_ms = course.now_ms;
     for _ in 0..NOISE_BLOCKS {
-        let ahead_ms = if course.chance.happens(400) { ahead_ms } else { 0.0 };
+        let ahead_ms = if course.chance.happens(400) {
+            ahead_ms
+        } else {
+            0.0
+        };
         course.solve(1.0, ahead_ms);
     }
     (course.now_ms - start_ms) / NOISE_BLOCKS as f64 / 1_000.0

@@ -16,7 +16,7 @@ use node::peers::Ban;
 use node::protocol::{Action, Protocol, QuestionId, Verdict};
 use node::sync::{BODIES_TIMEOUT_MS, HEADERS_TIMEOUT_MS};
 
-use super::World;
+use super::{Banned, World};
 use crate::HostId;
 use crate::adversary::Reply;
 use crate::error::Invariant;
@@ -157,7 +157,9 @@ impl World {
         }
         let chance = &mut self.chance;
         let adversary = host.adversary.as_mut();
-        match adversary.map_or(Reply::Honest, |adversary| adversary.replies(protocol, chance)) {
+        match adversary.map_or(Reply::Honest, |adversary| {
+            adversary.replies(protocol, chance)
+        }) {
             Reply::Honest => {}
             Reply::Forged(bytes) => return self.answer(to, asked, Some(Rc::new(bytes))),
             Reply::Silence => return,
@@ -212,7 +214,11 @@ impl World {
         let Some(peer) = host_of(&ban.peer) else {
             return;
         };
-        self.bans.push((host, peer));
+        self.bans.push(Banned {
+            by: host,
+            whom: peer,
+            reason: ban.reason.clone(),
+        });
         if self.plan.is_honest(host) && self.plan.is_honest(peer) {
             let detail = format!("{} banned {}: {}", name_of(host), ban.peer, ban.reason);
             self.fail(Invariant::HonestUnbanned, detail);

@@ -61,7 +61,10 @@ impl World {
             None => own.engine(),
         };
         let tip = engine.tip().ok()?.1;
-        if machine.searching.is_some_and(|(searched, _)| searched == tip) {
+        if machine
+            .searching
+            .is_some_and(|(searched, _)| searched == tip)
+        {
             return Some((tip, machine.hashes));
         }
         let context = engine.tree().header_context(&tip)?;

@@ -29,14 +29,17 @@ fn schemer(world: &World) -> HostId {
 fn schemed_blocks(world: &World) -> usize {
     let schemer = schemer(world);
     let chain = world.best_chain();
-    chain.iter().filter(|id| world.found()[*id].by == schemer).count()
+    chain
+        .iter()
+        .filter(|id| world.found()[*id].by == schemer)
+        .count()
 }
 
 /// Honest hosts that banned the schemer.
 fn banners(world: &World) -> BTreeSet<HostId> {
     let schemer = schemer(world);
-    let bans = world.bans().iter().filter(|(_, whom)| *whom == schemer);
-    bans.map(|(by, _)| *by).collect()
+    let bans = world.bans().iter().filter(|ban| ban.whom == schemer);
+    bans.map(|ban| ban.by).collect()
 }
 
 fn complete(mut plan: Plan) -> Plan {
@@ -55,7 +58,10 @@ fn private_chain_wins(seed: u64, permille: u64) -> bool {
     };
     let world = ran(with_scheme(plan, scheme, permille));
     let schemed = schemed_blocks(&world);
-    assert!(schemed == 0 || schemed > 50, "all of it wins or nothing: {schemed}");
+    assert!(
+        schemed == 0 || schemed > 50,
+        "all of it wins or nothing: {schemed}"
+    );
     schemed > 0
 }
 
@@ -68,7 +74,9 @@ fn private_chain_1_2_8x() {
     }
     assert!(private_chain_wins(1, 8_000), "eight times");
     // Equal power is a coin's throw, slightly in favour of who has no orphans.
-    let wins = (1..9).filter(|seed| private_chain_wins(*seed, 1_000)).count();
+    let wins = (1..9)
+        .filter(|seed| private_chain_wins(*seed, 1_000))
+        .count();
     println!("equal power: {wins} of 8 private chains win");
 }
 
@@ -84,7 +92,10 @@ fn selfish_a33_revenue() {
         all += revenues.iter().sum::<u128>();
     }
     let share = own as f64 / all as f64;
-    println!("selfish mining with 33 % of the hash power earns {:.2} %", 100.0 * share);
+    println!(
+        "selfish mining with 33 % of the hash power earns {:.2} %",
+        100.0 * share
+    );
     assert!(share < SELFISH_SHARE_MAX, "{share}");
 }
 
@@ -113,7 +124,9 @@ fn hop_4x() {
     assert!((0.9 * ideal..1.2 * ideal).contains(&interval), "{interval}");
     let chain = world.best_chain();
     let times: Vec<u64> = chain.iter().map(|id| world.found()[id].at_ms).collect();
-    let windows = times.windows(101).map(|window| (window[100] - window[0]) as f64 / 100.0);
+    let windows = times
+        .windows(101)
+        .map(|window| (window[100] - window[0]) as f64 / 100.0);
     let slowest = windows.fold(0.0, f64::max);
     println!("hopping: {interval:.0} ms, slowest hundred blocks {slowest:.0} ms each");
     assert!(slowest < 2.0 * ideal, "no oscillation: {slowest}");
@@ -136,7 +149,10 @@ fn bad_pow_flood() {
     assert_eq!(banners(&world), BTreeSet::from([0, 1, 2, 3]));
     for host in 0..4 {
         let tree = world.node(host).expect("it is up").engine().tree();
-        assert!(tree.len() <= world.found().len() + 1, "no forged header is kept");
+        assert!(
+            tree.len() <= world.found().len() + 1,
+            "no forged header is kept"
+        );
     }
 }
 

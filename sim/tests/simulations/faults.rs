@@ -45,7 +45,11 @@ fn partition_heals() {
         // The branches met: somebody went back by many blocks.
         let deepest = world.tally().reorgs.keys().max().copied();
         assert!(deepest > Some(10), "{cut:?}: {deepest:?}");
-        assert_eq!(world.tally().not_in_block, 0, "{cut:?}: messages of both sides arrive");
+        assert_eq!(
+            world.tally().not_in_block,
+            0,
+            "{cut:?}: messages of both sides arrive"
+        );
         assert!(world.bans().is_empty());
     }
 }
@@ -77,20 +81,21 @@ fn crash_at_every_commit_step() {
     for step in Step::ALL {
         for side in [Side::Before, Side::After] {
             seed += 1;
-            let mut plan = planned("calm", seed, 4, 10 * MINUTE_MS);
+            let mut plan = planned("calm", seed, 4, 11 * MINUTE_MS);
             plan.graph = Graph::Complete;
             // An invalid block to mark, a fork to reorganise, a distance to fetch in groups.
             plan = with_share(plan, Scheme::CheapUncle, 250);
             plan.agreed_below_blocks = None;
             let group = BTreeSet::from([0]);
             plan.faults = vec![
-                (5_000, Fault::CrashAt(0, step, side, 0)),
-                (MINUTE_MS, Fault::Partition(group, Cut::BothWays)),
-                (8 * MINUTE_MS, Fault::Heal),
+                (0, Fault::CrashAt(0, step, side, 0)),
+                (2 * MINUTE_MS, Fault::Partition(group, Cut::BothWays)),
+                (9 * MINUTE_MS, Fault::Heal),
             ];
             let world = ran(plan);
             let crashes = world.tally().crashes.get(&(step, side)).copied();
-            assert_eq!(crashes, Some(1), "{step:?} {side:?}");
+            let bans = world.bans();
+            assert_eq!(crashes, Some(1), "{step:?} {side:?} {bans:?}");
             assert_eq!(world.tally().restarts, 1, "{step:?} {side:?}");
         }
     }
@@ -110,7 +115,10 @@ fn stall_recovers() {
     let chain = world.best_chain();
     let times = chain.iter().map(|id| world.found()[id].at_ms);
     let after: Vec<u64> = times.filter(|at_ms| *at_ms > until_ms).collect();
-    assert!(after[0] < until_ms + MINUTE_MS, "the first block comes at once");
+    assert!(
+        after[0] < until_ms + MINUTE_MS,
+        "the first block comes at once"
+    );
     let spacing = |from: usize, to: usize| (after[to] - after[from]) as f64 / (to - from) as f64;
     // The target doubled once, whatever the length of the stall.
     let (first, later) = (spacing(0, 100), spacing(324, 1_324));

@@ -47,7 +47,11 @@ pub(crate) fn report(tally: &Tally) {
         .iter()
         .map(|(name, count)| format!("simulated-{} {count}\n", name.replace(' ', "-")))
         .collect();
-    let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    let file = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path);
     let mut file = file.expect("the file for faults opens");
-    file.write_all(lines.as_bytes()).expect("the file for faults takes lines");
+    file.write_all(lines.as_bytes())
+        .expect("the file for faults takes lines");
 }

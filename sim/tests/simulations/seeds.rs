@@ -47,7 +47,10 @@ fn two_hundred_seeds() {
         total.add_all(&outcome.tally);
         if let Some(failure) = &outcome.failure {
             let seed = outcome.plan.seed;
-            broken.push(format!("{failure}\n  replay: {}", runs_of(seed).replay(seed)));
+            broken.push(format!(
+                "{failure}\n  replay: {}",
+                runs_of(seed).replay(seed)
+            ));
         }
     }
     println!("{total}");
