@@ -81,8 +81,9 @@ fn crash_at_every_commit_step() {
     for step in Step::ALL {
         for side in [Side::Before, Side::After] {
             seed += 1;
-            let mut plan = planned("calm", seed, 4, 11 * MINUTE_MS);
+            let mut plan = planned("calm", seed, 4, 14 * MINUTE_MS);
             plan.graph = Graph::Complete;
+            plan.power_permille = vec![0, 333, 333, 333];
             // An invalid block to mark, a fork to reorganise, a distance to fetch in groups.
             plan = with_share(plan, Scheme::CheapUncle, 250);
             plan.agreed_below_blocks = None;
@@ -90,7 +91,7 @@ fn crash_at_every_commit_step() {
             plan.faults = vec![
                 (0, Fault::CrashAt(0, step, side, 0)),
                 (2 * MINUTE_MS, Fault::Partition(group, Cut::BothWays)),
-                (9 * MINUTE_MS, Fault::Heal),
+                (12 * MINUTE_MS, Fault::Heal),
             ];
             let world = ran(plan);
             let crashes = world.tally().crashes.get(&(step, side)).copied();
