@@ -40,11 +40,12 @@ pub const END_TO_END: Latency = Latency {
 pub const PROFILES: [&str; 3] = ["safety", "liveness", "byzantine"];
 
 /// Names of the scenarios.
-pub const SCENARIOS: [&str; 18] = [
+pub const SCENARIOS: [&str; 19] = [
     "calm",
     "partition",
     "one_way",
     "skew",
+    "step_back",
     "slow",
     "lossy",
     "crashes",
@@ -163,6 +164,11 @@ fn story(name: &str, plan: &mut Plan) {
         "skew" => {
             between(Fault::Skew(last, 3_600_000), Fault::Skew(last, -3_600_000));
             plan.faults.push((5 * third_ms / 2, Fault::Mend));
+        }
+        "step_back" => {
+            between(Fault::Skew(last, 7_200_000), Fault::Mend);
+            // What it does not get now, it must still get later.
+            faults.push((2 * third_ms + 1_000, Fault::LossyLinks(last, 400)));
         }
         "slow" => between(Fault::SlowLinks(last, 10), Fault::Mend),
         "lossy" => {
