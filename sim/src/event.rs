@@ -114,6 +114,40 @@ pub enum Event {
     Check,
 }
 
+impl Event {
+    /// Writes what happens into the hash of a run.
+    pub(crate) fn write_into(&self, trace: &mut blake3::Hasher, at_ms: u64, number: u64) {
+        let (kind, one, other, hash): (u8, usize, u64, &[u8]) = match self {
+            Self::Gossip {
+                to, from, message, ..
+            } => (0, *to, *from as u64, &message.id),
+            Self::Question {
+                to, asked, bytes, ..
+            } => (1, *to, asked.question, bytes),
+            Self::Answer { from, asked, bytes } => {
+                let bytes = bytes.as_ref().map_or(&[][..], |bytes| bytes);
+                (2, *from, asked.question, bytes)
+            }
+            Self::NoAnswer { from, asked } => (3, *from, asked.question, &[]),
+            Self::Tick(host, life) => (4, *host, *life, &[]),
+            Self::Solved(host, search) => (5, *host, *search, &[]),
+            Self::Use => (6, 0, 0, &[]),
+            Self::Fault(index) => (7, *index, 0, &[]),
+            Self::Kill(host) => (8, *host, 0, &[]),
+            Self::Start(host) => (9, *host, 0, &[]),
+            Self::Dial(one, other) => (10, *one, *other as u64, &[]),
+            Self::Silence(one, other) => (11, *one, *other as u64, &[]),
+            Self::Check => (12, 0, 0, &[]),
+        };
+        let numbers = [at_ms, number, one as u64, other];
+        trace.update(&[kind]);
+        for number in numbers {
+            trace.update(&number.to_le_bytes());
+        }
+        trace.update(hash);
+    }
+}
+
 /// The events to come.
 #[derive(Debug, Default)]
 pub struct Queue {

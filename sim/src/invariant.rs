@@ -24,10 +24,8 @@ use crate::error::{Failure, Invariant};
 use crate::event::Event;
 use crate::host::{Held, held, name_of};
 use crate::ledger::Memory;
-use crate::world::World;
+use crate::world::{CHECK_MS, World};
 
-/// Between two looks at a running world.
-const CHECK_MS: u64 = 30_000;
 /// Over this time the growth of the chain is looked at.
 const GROWTH_MS: u64 = 600_000;
 /// Longest chain that is imported again in another order: the block tree then still knows all.

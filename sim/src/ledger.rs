@@ -14,6 +14,8 @@
 //! # Not here
 //! The real storage (`store`); when something crashes ([`crate::fault`]).
 
+mod view;
+
 use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -21,9 +23,11 @@ use std::rc::Rc;
 use chain::units::RateEpoch;
 use chain::{Block, BlockId, Body, Header, Height, PublicKey};
 use consensus::transition::AppliedBlock;
-use consensus::{StateDiff, StateKey, StateView, ViewError};
+use consensus::{StateDiff, StateKey, ViewError};
 use genesis::{Params, law};
 use node::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
+
+pub use view::View;
 
 /// Moves between two waits for the disk while far behind: as on the real one.
 const GROUP_MOVES: usize = 64;
@@ -137,9 +141,6 @@ struct Storage {
 /// A storage in memory; clones are handles to the same one.
 #[derive(Clone)]
 pub struct Memory(Rc<RefCell<Storage>>);
-
-/// A state that stands still: the storage cannot change while this is held.
-pub struct View<'a>(Ref<'a, Storage>);
 
 impl Memory {
     /// The storage after genesis.
@@ -479,35 +480,6 @@ impl Ledger for Memory {
                 storage.volatile.push(Inverse::Invalid(*id, before));
             }
         })
-    }
-}
-
-impl StateView for View<'_> {
-    fn value(&self, key: &StateKey) -> Result<Option<Vec<u8>>, ViewError> {
-        Ok(self.0.state.values.get(key).cloned())
-    }
-
-    fn node(&self, node_key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        Ok(self.0.state.nodes.get(node_key).cloned())
-    }
-
-    fn seen(&self, one_time_key: &PublicKey) -> Result<Option<RateEpoch>, ViewError> {
-        Ok(self.0.state.seen.get(one_time_key).copied())
-    }
-
-    fn seen_in(&self, epoch: RateEpoch) -> Result<Vec<PublicKey>, ViewError> {
-        let of_epoch = self.0.state.seen.iter();
-        let of_epoch = of_epoch.filter(|(_, seen)| **seen == epoch);
-        Ok(of_epoch.map(|(key, _)| *key).collect())
-    }
-
-    fn ancestor(&self, height: Height) -> Result<Option<Header>, ViewError> {
-        let index = usize::try_from(height.get()).unwrap_or(usize::MAX);
-        Ok(self.0.state.headers.get(index).copied())
-    }
-
-    fn tip_height(&self) -> Result<Height, ViewError> {
-        Ok(self.0.tip().height)
     }
 }
 

@@ -39,7 +39,7 @@ use crate::tally::Tally;
 /// Between two ticks of a node: as its shell has it.
 const TICK_MS: u64 = 500;
 /// Between two looks at the invariants.
-const CHECK_MS: u64 = 30_000;
+pub(crate) const CHECK_MS: u64 = 30_000;
 /// Until everybody has heard everything, after the last disturbance.
 pub(crate) const SETTLE_MS: u64 = 90_000;
 /// Until everybody has the last block.
@@ -177,7 +177,7 @@ impl World {
             && let Some((at_ms, number, event)) = self.queue.pop_until(end_ms)
         {
             self.now_ms = at_ms;
-            self.note(number, &event);
+            event.write_into(&mut self.trace, at_ms, number);
             self.happen(event);
         }
         self.now_ms = self.now_ms.max(end_ms);
@@ -294,38 +294,6 @@ impl World {
             at_ms,
             detail,
         });
-    }
-
-    /// Writes an event into the trace.
-    fn note(&mut self, number: u64, event: &Event) {
-        let (kind, one, other, hash): (u8, usize, u64, &[u8]) = match event {
-            Event::Gossip {
-                to, from, message, ..
-            } => (0, *to, *from as u64, &message.id),
-            Event::Question {
-                to, asked, bytes, ..
-            } => (1, *to, asked.question, bytes),
-            Event::Answer { from, asked, bytes } => {
-                let bytes = bytes.as_ref().map_or(&[][..], |bytes| bytes);
-                (2, *from, asked.question, bytes)
-            }
-            Event::NoAnswer { from, asked } => (3, *from, asked.question, &[]),
-            Event::Tick(host, life) => (4, *host, *life, &[]),
-            Event::Solved(host, search) => (5, *host, *search, &[]),
-            Event::Use => (6, 0, 0, &[]),
-            Event::Fault(index) => (7, *index, 0, &[]),
-            Event::Kill(host) => (8, *host, 0, &[]),
-            Event::Start(host) => (9, *host, 0, &[]),
-            Event::Dial(one, other) => (10, *one, *other as u64, &[]),
-            Event::Silence(one, other) => (11, *one, *other as u64, &[]),
-            Event::Check => (12, 0, 0, &[]),
-        };
-        let numbers = [self.now_ms, number, one as u64, other];
-        self.trace.update(&[kind]);
-        for number in numbers {
-            self.trace.update(&number.to_le_bytes());
-        }
-        self.trace.update(hash);
     }
 
     fn happen(&mut self, event: Event) {
