@@ -113,6 +113,7 @@ enum Inverse {
     Connect(BodyPresence, Option<Body>),
     Disconnect(Header, StateDiff),
     Invalid(BlockId, bool),
+    Forgotten(KnownBlock, Option<Body>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -357,6 +358,11 @@ impl Storage {
                     known.is_invalid = was_invalid;
                 }
             }
+            Some(Inverse::Forgotten(known, body)) => {
+                let id = known.header.id();
+                self.known.insert(id, known);
+                self.bodies.extend(body.map(|body| (id, body)));
+            }
             None => {}
         }
     }
@@ -438,6 +444,19 @@ impl Ledger for Memory {
                 .push(Inverse::Body(*id, before.0, before.1));
             storage.put_body(*id, BodyPresence::Known, Some(body.clone()));
         })
+    }
+
+    fn forget(&mut self, id: &BlockId) -> Result<(), LedgerError> {
+        self.read()?;
+        let mut storage = self.0.borrow_mut();
+        // What is lost of this in a crash comes back and is forgotten again.
+        if !storage.ids.contains(id)
+            && let Some(known) = storage.known.remove(id)
+        {
+            let body = storage.bodies.remove(id);
+            storage.volatile.push(Inverse::Forgotten(known, body));
+        }
+        Ok(())
     }
 
     fn connect(&mut self, block: &AppliedBlock) -> Result<(), LedgerError> {
