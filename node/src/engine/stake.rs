@@ -13,6 +13,7 @@
 //! Votes that are heard (`node::protocol`); the law (`consensus::stake`, `consensus::finality`).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use chain::vote::{IncludedVote, Vote};
 use chain::{BlockId, Header, Height};
@@ -96,16 +97,17 @@ impl<L: Ledger> Engine<L> {
             let Some(block) = self.tree.ancestor(&header.parent, height) else {
                 continue;
             };
-            if !committees.contains_key(&back) {
-                committees.insert(back, self.committee(&header.parent, height)?);
-            }
+            let committee = match committees.entry(back) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => place.insert(self.committee(&header.parent, height)?),
+            };
             let vote = Vote {
                 height,
                 block,
                 bond,
                 signature,
             };
-            let seats = match committees.get(&back).and_then(Option::as_ref) {
+            let seats = match committee.as_ref() {
                 Some(committee) => match check_vote(&vote, committee, &chain) {
                     Ok(checked) => checked.seats(),
                     Err(_) => continue,

@@ -77,7 +77,7 @@ impl World {
                 }
             }
             Action::TipMoved(moves) => self.tip_moved(host, &moves),
-            Action::Pending(_) | Action::Dropped(_) => {}
+            Action::Pending(_) | Action::Dropped(_) | Action::Displaced(_) => {}
         }
     }
 
