@@ -104,7 +104,7 @@ fn a_level_that_is_not_known_yet_may_be_one_higher_in_each_term() {
 
 #[test]
 fn a_branch_that_finds_no_room_leaves_nothing_behind() {
-    let mut forge = Forge::new();
+    let mut forge = Forge::with_terms(1_024);
     let mut tree = forge.tree();
     let ours = forge.chain(&forge.genesis(), LIGHT_BLOCKS + 40);
     apply_all(&mut tree, &ours);
