@@ -37,7 +37,7 @@ fn the_first_committee_sits_a_full_term_after_the_snapshot() {
     let level = |height| stake::level(chain.state(), chain.params(), Height::new(height));
     assert_eq!(
         [83, 84].map(|height| level(height).expect("memory")),
-        [0, 7]
+        [0, 1]
     );
 }
 
