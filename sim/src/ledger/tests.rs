@@ -131,8 +131,11 @@ fn a_crash_at_any_step_of_a_reorg_leaves_a_state_after_some_block() {
                     };
                     storage.power_up(lost);
                 }
-                // Whatever was lost, the branch is offered again and wins.
+                // Whatever was lost, the branch is offered again and wins; what was not, a node goes
+                // on with when it starts.
                 let mut own = engine(&storage).expect("it opens");
+                let nothing = std::collections::BTreeSet::new();
+                assert_eq!(own.advance(&nothing).stopped, None);
                 for block in &branch {
                     offer(&mut own, block).expect("it has power");
                 }
