@@ -167,7 +167,13 @@ impl Session {
                 .body
                 .stamp
                 .is_none_or(|stamp| is_stamp_alive(&stamp, self.tip_height())),
-            Order::Transfer(_) => true,
+            Order::Transfer(_)
+            | Order::Bond(_)
+            | Order::Unbond(_)
+            | Order::Wake(_)
+            | Order::MnRegister(_)
+            | Order::MnRevive(_)
+            | Order::MnExit(_) => true,
         }
     }
 

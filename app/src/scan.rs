@@ -56,8 +56,10 @@ impl Session {
         if header.payout == account {
             let uncles = block.body.aux.uncles.len() as u64;
             let mut tips = block.body.transactions.iter().map(|tx| tx.prefix().tip);
+            // Seats and finality signatures earn a little more; only the state knows how much, and
+            // the next account state corrects it.
             let amount = tips
-                .try_fold(reward::miner(header.supply, uncles), Amount::checked_add)
+                .try_fold(reward::miner(header.supply, uncles, 0), Amount::checked_add)
                 .unwrap_or_default();
             credits.push(Credit {
                 account,

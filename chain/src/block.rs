@@ -24,7 +24,7 @@ use crate::units::{Amount, CheckpointNumber, CompactTarget, Height, Timestamp};
 use crate::vote::IncludedVote;
 
 /// Memory that the transactions of one body may take; a body of the largest size (1 MiB) full of
-/// the smallest transactions (158 B on the wire, under 512 B in memory) stays below it.
+/// the smallest transactions (126 B on the wire, under 480 B in memory) stays below it.
 const TRANSACTIONS_BYTES_MAX: usize = 4 << 20;
 /// Memory that the list of envelopes of one body may take, without their contents.
 const ENVELOPES_BYTES_MAX: usize = 2 << 20;

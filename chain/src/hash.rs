@@ -71,6 +71,10 @@ pub mod context {
     pub static STATE: Context = Context::new("x3c/state");
     /// Key of a value in the state tree.
     pub static STATE_KEY: Context = Context::new("x3c/statekey");
+    /// Seed of the lottery for the seats of a height.
+    pub static LOTTERY: Context = Context::new("x3c/lottery");
+    /// Draw of one seat.
+    pub static SEAT: Context = Context::new("x3c/seat");
     /// Sorted seen one-time keys, part of the state hash.
     pub static SEEN: Context = Context::new("x3c/seen");
     /// Key of the cache of verified items: local, never on the wire.

@@ -73,6 +73,8 @@ number! {
     CompactTarget(u32);
     /// `height / rate_epoch_blocks`: the period that prices, roots and message limits hold for.
     RateEpoch(u32);
+    /// `height / term_blocks`: the period that committees, rosters and the body limit hold for.
+    Term(u32);
     /// Number of a finality checkpoint: the block at height `E * number`.
     CheckpointNumber(u32);
     /// Index of a bond in the state.

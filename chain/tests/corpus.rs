@@ -19,6 +19,7 @@ mod seeded;
 
 use std::path::{Path, PathBuf};
 
+use chain::transaction::kind;
 use chain::{AccountId, Address, Network};
 use decoders::{DECODERS, decode_address};
 use seeded::Seeded;
@@ -29,6 +30,17 @@ const CORPUS_BYTES_MAX: usize = 2_000_000;
 const INPUT_BYTES_MAX: usize = 4096;
 /// Inputs of each sort that are made per target.
 const INPUTS: usize = 6;
+/// Kinds of transactions; each is in the corpus.
+const KINDS: [u8; 8] = [
+    kind::TRANSFER,
+    kind::BOND,
+    kind::UNBOND,
+    kind::WAKE,
+    kind::MN_REGISTER,
+    kind::MN_REVIVE,
+    kind::MN_EXIT,
+    kind::ACCOUNT_RECORD,
+];
 
 fn folder(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -57,6 +69,12 @@ fn bless() {
             damaged[at] ^= 1 << seeded.below(8);
             write(decoder.name, format!("damaged-{index}"), &damaged);
         }
+    }
+    for number in KINDS {
+        let mut seeded = (0..1000).map(|seed| Seeded::new(seed).encoded("transaction"));
+        let of_kind = seeded.find(|bytes| bytes[1] == number);
+        let bytes = of_kind.expect("every kind is drawn");
+        write("transaction", format!("kind-{number}"), &bytes);
     }
     for network in Network::ALL {
         let text = Address::new(network, AccountId::from_bytes([7; 20])).to_string();
@@ -107,6 +125,17 @@ fn every_committed_input_is_refused_or_written_back_the_same() {
             decoder.name
         );
     }
+}
+
+#[test]
+fn transactions_of_every_kind_are_in_the_corpus() {
+    let transaction = decoders::decoder("transaction");
+    let accepted: std::collections::BTreeSet<u8> = corpus("transaction")
+        .into_iter()
+        .filter(|(_, bytes)| (transaction.decode)(bytes).is_ok())
+        .map(|(_, bytes)| bytes[1])
+        .collect();
+    assert_eq!(accepted.into_iter().collect::<Vec<_>>(), KINDS);
 }
 
 #[test]

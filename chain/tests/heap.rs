@@ -42,9 +42,9 @@ fn dense_bodies() -> Vec<Vec<u8>> {
     let aux = seeded("aux");
     let empty = 0u64.to_le_bytes();
     let smallest_transaction = {
-        let mut bytes = vec![1, 0];
+        let mut bytes = vec![1, chain::transaction::kind::WAKE];
         bytes.extend([0; 56]);
-        bytes.extend(empty);
+        bytes.extend([0; 4]);
         bytes.extend([0; 64]);
         bytes
     };

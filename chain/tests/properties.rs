@@ -144,14 +144,12 @@ fn full_body(before: usize, item: &[u8]) -> Vec<u8> {
 #[test]
 fn the_memory_limits_of_lists_never_refuse_what_the_byte_limit_allows() {
     let body = decoders::decoder("body");
-    let smallest_transfer = {
-        let mut bytes = vec![1, 0];
-        bytes.extend([0; 56]);
-        bytes.extend(1u64.to_le_bytes());
-        bytes.extend([0; 28 + 64]);
+    let smallest_transaction = {
+        let mut bytes = vec![1, chain::transaction::kind::WAKE];
+        bytes.extend([0; 56 + 4 + 64]);
         bytes
     };
-    assert!(assert_canonical(body, &full_body(0, &smallest_transfer)));
+    assert!(assert_canonical(body, &full_body(0, &smallest_transaction)));
     let smallest_envelope = {
         let mut bytes = 396u64.to_le_bytes().to_vec();
         bytes.extend([0; 396]);

@@ -84,6 +84,26 @@ def check_transaction(data, twin, derived):
     else:
         holds(None, derived["stamp_commitment"], "stamp_commitment")
     check_signing(derived["signing"], signed, "transaction")
+    check_possessions(twin, derived.get("possessions", {}))
+
+
+# Kind -> {proof of possession in the body: the key that it is by}.
+POSSESSIONS = {
+    1: {"possession": "vote_key"},
+    5: {"operator_possession": "operator_key", "voting_possession": "voting_key"},
+}
+
+
+def check_possessions(twin, signings):
+    """SIG("ChainChat/pop/v1", kind u8 | sender 32 | nonce u64) by every key that is registered."""
+    expected = POSSESSIONS.get(twin["kind"], {})
+    holds(sorted(signings), sorted(expected), "proofs of possession")
+    covered = bytes([twin["kind"]]) + bytes.fromhex(twin["sender"]) + layout.U64.write(twin["nonce"])
+    for proof, key in expected.items():
+        holds(signings[proof]["tag"], "ChainChat/pop/v1", f"{proof}, tag")
+        holds(signings[proof]["key"], twin["body"][key], f"{proof}, key")
+        holds(signings[proof]["signature"], twin["body"][proof], proof)
+        check_signing(signings[proof], covered, proof)
 
 
 def check_record(data, _twin, derived):

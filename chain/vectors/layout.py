@@ -164,8 +164,17 @@ RECORD = Struct(
     valid_to=U32, flags=U16, name_hash=HASH, previous=Bytes(24), signature=SIGNATURE,
 )
 PREFIX = Struct(sender=HASH, nonce=U64, max_fee=U64, tip=U64)
+OF_BOND, OF_MASTERNODE = Struct(bond=U32), Struct(masternode=U32)
 ORDERS = {
     0: Struct(outputs=List(Struct(to=ACCOUNT, amount=U64), 256)),
+    1: Struct(vote_key=HASH, amount=U64, possession=SIGNATURE),
+    2: OF_BOND,
+    3: OF_BOND,
+    5: Struct(operator_key=HASH, voting_key=HASH, payout=ACCOUNT,
+              address=Struct(ip=Bytes(16), port=U16), service=U32,
+              operator_possession=SIGNATURE, voting_possession=SIGNATURE),
+    6: OF_MASTERNODE,
+    7: OF_MASTERNODE,
     8: Struct(record=RECORD, stamp=Maybe(STAMP)),
 }
 TRANSACTION = TransactionLayout()

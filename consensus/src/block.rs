@@ -17,8 +17,7 @@
 
 use std::collections::BTreeSet;
 
-use chain::evidence::{Evidence, FinalityConflict};
-use chain::units::{BondId, CheckpointNumber, MasternodeId};
+use chain::evidence::Evidence;
 use chain::{
     Aux, BlockId, Body, ChainId, EnvelopeBytes, Hash32, Header, Height, Transaction, codec, merkle,
 };
@@ -27,12 +26,10 @@ use rayon::prelude::*;
 
 use crate::envelope::{self, CheckedEnvelope};
 use crate::error::Rule;
+use crate::evidence;
 use crate::header::CheckedHeader;
 use crate::stamp::Branch;
 use crate::transaction::{self, CheckedTransaction};
-
-/// Farthest block that a vote may be for, counted back from the including one.
-const VOTE_BACK_MAX: u8 = 8;
 
 /// Items that were proved before: in the mempool, or in another block.
 pub trait VerifiedSet: Sync {
@@ -229,7 +226,7 @@ fn check_votes(aux: &Aux) -> Result<(), Rule> {
         });
     }
     let mut backs = aux.votes.iter().map(|vote| vote.back);
-    if let Some(back) = backs.find(|back| !(1..=VOTE_BACK_MAX).contains(back)) {
+    if let Some(back) = backs.find(|back| !(1..=law::VOTE_BACK_MAX).contains(back)) {
         return Err(Rule::VoteBack { back });
     }
     let ascending = ascends(aux.votes.iter().map(|vote| (vote.back, vote.bond)));
@@ -263,52 +260,22 @@ fn check_finality(aux: &Aux) -> Result<(), Rule> {
     }
 }
 
-/// What a proof of misbehaviour may prove once.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Misbehaviour {
-    DoubleVote(BondId, Height),
-    FinalityConflict(MasternodeId, CheckpointNumber, CheckpointNumber),
-}
-
-/// > "id_a < id_b"; "t1 = t2 and id1 < id2, or s1 < s2 and t2 < t1; once per (mn, t1, t2)"
-fn check_evidence(evidence: &[Evidence]) -> Result<(), Rule> {
-    if evidence.len() > law::EVIDENCE_MAX {
+/// Form, and one proof of one misdeed.
+fn check_evidence(proofs: &[Evidence]) -> Result<(), Rule> {
+    if proofs.len() > law::EVIDENCE_MAX {
         return Err(Rule::EvidenceCount {
             max: law::EVIDENCE_MAX,
-            found: evidence.len(),
+            found: proofs.len(),
         });
     }
     let mut proved = BTreeSet::new();
-    for proof in evidence {
-        let (is_canonical, misbehaviour) = match proof {
-            Evidence::DoubleVote(votes) => (
-                votes.block_a < votes.block_b,
-                Misbehaviour::DoubleVote(votes.bond, votes.height),
-            ),
-            Evidence::FinalityConflict(links) => (
-                contradicts(links),
-                Misbehaviour::FinalityConflict(
-                    links.masternode,
-                    links.first.target,
-                    links.second.target,
-                ),
-            ),
-        };
-        if !is_canonical {
-            return Err(Rule::EvidenceForm);
-        }
-        if !proved.insert(misbehaviour) {
+    for proof in proofs {
+        evidence::check_form(proof)?;
+        if !proved.insert(evidence::misdeed(proof)) {
             return Err(Rule::EvidenceRepeated);
         }
     }
     Ok(())
-}
-
-fn contradicts(links: &FinalityConflict) -> bool {
-    let (first, second) = (&links.first, &links.second);
-    let double = first.target == second.target && first.target_id < second.target_id;
-    let surround = first.source < second.source && second.target < first.target;
-    double || surround
 }
 
 fn ascends<T: Ord>(items: impl Iterator<Item = T>) -> bool {

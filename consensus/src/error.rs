@@ -3,21 +3,22 @@
 //! # Invariants
 //! * One variant per rule, one test per variant that triggers exactly it.
 //! * [`Rule::severity`] is the only map from a rule to a peer's score.
-//! * A [`ViewError`] is our own disk's fault and is never held against a peer.
 //!
 //! # Spec
 //! The section is named at each variant.
 //!
 //! # Not here
-//! Malformed bytes: `chain::error`.
+//! Malformed bytes: `chain::error`. Failures that are nobody's breach of the law, or ours: [`own`].
 
 use chain::envelope::EnvelopeKind;
 use chain::units::{BondId, CheckpointNumber, CompactTarget, MasternodeId, RateEpoch};
 use chain::{Amount, BlockId, EnvelopeError, Hash32, Height, Timestamp, TxId};
 use thiserror::Error;
 
+mod own;
 mod severity;
 
+pub use own::{ApplyError, TreeError, ViewError};
 pub use severity::{Carrier, Severity};
 
 /// A rule of the chain that something broke.
@@ -261,6 +262,42 @@ pub enum Rule {
         /// Who voted.
         bond: BondId,
     },
+    /// docs/spec/02-blocks.md 9: a loose vote is for a recent ancestor of the block to come.
+    #[error("the block voted for at height {height} is no ancestor that a vote may still be for")]
+    VoteBlock {
+        /// Height of the block voted for.
+        height: Height,
+    },
+    /// docs/spec/02-blocks.md 9: a chain includes the vote of a bond for a height once.
+    #[error("the vote of bond {bond} was included before")]
+    VoteRepeated {
+        /// Who voted.
+        bond: BondId,
+    },
+    /// docs/spec/02-blocks.md 9: a vote is signed with the key of its seat.
+    #[error("the signature of the vote of bond {bond} does not verify")]
+    VoteSignature {
+        /// Who is said to have voted.
+        bond: BondId,
+    },
+    /// docs/spec/02-blocks.md 9: signatures are for an open checkpoint and its one source.
+    #[error("checkpoint {target} is not open, or not with this source and block")]
+    FinalityTarget {
+        /// The checkpoint voted for.
+        target: CheckpointNumber,
+    },
+    /// docs/spec/02-blocks.md 9: a chain includes the signature of a member for a checkpoint once.
+    #[error("the signature of masternode {masternode} was included before")]
+    FinalityRepeated {
+        /// Who signed.
+        masternode: MasternodeId,
+    },
+    /// docs/spec/02-blocks.md 9: a finality vote is signed with the operator's key.
+    #[error("the finality signature of masternode {masternode} does not verify")]
+    FinalitySignature {
+        /// Who is said to have signed.
+        masternode: MasternodeId,
+    },
     /// docs/spec/02-blocks.md 9: a block includes at most 256 finality signatures.
     #[error("{found} finality signatures, at most {max}")]
     FinalityCount {
@@ -295,6 +332,25 @@ pub enum Rule {
     /// docs/spec/02-blocks.md 9: evidence names a bond or a masternode that exists.
     #[error("the evidence names an unknown bond or masternode")]
     EvidenceUnknown,
+
+    /// docs/spec/02-blocks.md 9: a double vote can be proved for as long as a bond takes to leave.
+    #[error("evidence about height {height}, which is too old or yet to come")]
+    EvidenceHeight {
+        /// Height voted for twice.
+        height: Height,
+    },
+    /// docs/spec/02-blocks.md 9: a misdeed costs once.
+    #[error("the misbehaviour was proved before")]
+    EvidenceKnown,
+    /// docs/spec/02-blocks.md 9: the accused signed both sides.
+    #[error("a signature of the evidence does not verify")]
+    EvidenceSignature,
+    /// docs/spec/11-state.md 4: a draft takes no evidence against whom its orders are about.
+    #[error("the draft already holds an order about masternode {masternode}")]
+    EvidenceAfterOrder {
+        /// The accused.
+        masternode: MasternodeId,
+    },
 
     // Transactions by themselves.
     /// docs/spec/03-transactions.md 5: the version is 1.
@@ -355,8 +411,41 @@ pub enum Rule {
     /// docs/spec/03-transactions.md 5: a stamped record offers neither fee nor tip.
     #[error("a stamped record with a fee or a tip")]
     StampedFee,
+    /// docs/spec/03-transactions.md 9: a kind that the network never activated is not valid.
+    #[error("transactions of kind {kind} are not active")]
+    KindInactive {
+        /// Kind number.
+        kind: u8,
+    },
+    /// docs/spec/03-transactions.md 7: a bond is worth the network's minimum up to the cap.
+    #[error("a bond of {found}, allowed is {min} up to the cap")]
+    BondAmount {
+        /// The network's smallest bond.
+        min: Amount,
+        /// Amount found.
+        found: Amount,
+    },
+    /// docs/spec/03-transactions.md 7: the vote key, a point of the curve, signed for the bond.
+    #[error("the vote key's proof of possession does not verify")]
+    BondPossession,
+    /// docs/spec/03-transactions.md 8: owner, operator and voter use three different keys.
+    #[error("a masternode whose owner, operator and voting keys are not all different")]
+    MasternodeKeys,
+    /// docs/spec/03-transactions.md 8: the operator and voting keys signed for the registration.
+    #[error("a proof of possession of the masternode's keys does not verify")]
+    MasternodePossession,
 
     // Transactions in context.
+    /// docs/spec/03-transactions.md 9: a kind is valid from the network's height on.
+    #[error("transactions of kind {kind} are active from height {from}, not at {height}")]
+    KindAhead {
+        /// Kind number.
+        kind: u8,
+        /// First height of the kind.
+        from: Height,
+        /// Height of the block that would include it.
+        height: Height,
+    },
     /// docs/spec/03-transactions.md 6: the nonce was used before.
     #[error("nonce {found}, the account is at {expected}")]
     NonceUsed {
@@ -403,6 +492,52 @@ pub enum Rule {
     /// docs/spec/03-transactions.md 6: a record names the one that it replaces.
     #[error("the record does not link to the one before")]
     RecordLink,
+
+    /// docs/spec/03-transactions.md 6: a vote key stands for one bond that holds coins.
+    #[error("the vote key is in use by bond {bond}")]
+    VoteKeyUsed {
+        /// Whose it is.
+        bond: BondId,
+    },
+    /// docs/spec/03-transactions.md 6: an order names a bond that exists.
+    #[error("there is no bond {bond}")]
+    BondUnknown {
+        /// The bond named.
+        bond: BondId,
+    },
+    /// docs/spec/03-transactions.md 6: an order names a masternode that exists.
+    #[error("there is no masternode {masternode}")]
+    MasternodeUnknown {
+        /// The masternode named.
+        masternode: MasternodeId,
+    },
+    /// docs/spec/03-transactions.md 6: only who may dispose of a thing orders something about it.
+    #[error("the sender may not order this")]
+    NotOwner,
+    /// docs/spec/03-transactions.md 6: a bond or a masternode leaves once.
+    #[error("it already leaves, at height {release}")]
+    AlreadyLeaving {
+        /// When it is paid back.
+        release: Height,
+    },
+    /// docs/spec/03-transactions.md 6: only a dormant bond is woken.
+    #[error("bond {bond} is not dormant")]
+    NotDormant {
+        /// The bond named.
+        bond: BondId,
+    },
+    /// docs/spec/03-transactions.md 6: a key stands for one masternode.
+    #[error("a key is in use by masternode {masternode}")]
+    MasternodeKeyUsed {
+        /// Whose it is.
+        masternode: MasternodeId,
+    },
+    /// docs/spec/03-transactions.md 6: only a banned masternode is revived.
+    #[error("masternode {masternode} is not banned")]
+    NotBanned {
+        /// The masternode named.
+        masternode: MasternodeId,
+    },
 
     // Stamps.
     /// docs/spec/04-envelopes.md 6: a stamp declares at least the minimum effort.
@@ -517,86 +652,5 @@ pub enum Rule {
         expected: Amount,
         /// Amount found.
         found: Amount,
-    },
-}
-
-/// Why a block was not applied: its fault or ours, which must never be mixed up. There is no third
-/// way, so the enum is exhaustive.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ApplyError {
-    /// The block breaks a rule: it is invalid.
-    #[error(transparent)]
-    Rule(#[from] Rule),
-    /// Our own state failed: stop, and blame nobody.
-    #[error(transparent)]
-    View(#[from] ViewError),
-}
-
-/// Our own storage failed or holds what it never should: stop, never blame a peer.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ViewError {
-    /// The storage did not answer.
-    #[error("the state could not be read: {reason}")]
-    Unreadable {
-        /// The storage's words.
-        reason: String,
-    },
-    /// The storage answered with what no valid chain can leave there.
-    #[error("the state is damaged: {reason}")]
-    Damaged {
-        /// What does not fit.
-        reason: String,
-    },
-    /// The view shows another state than the one after the block's parent: a defect of the caller.
-    #[error("the state is the one after {tip}, asked for the one after {parent}")]
-    OtherTip {
-        /// Tip of the view.
-        tip: BlockId,
-        /// Parent of the block.
-        parent: BlockId,
-    },
-}
-
-/// Why the block tree does not take a block or answer a question. No peer's fault, unless it is a
-/// [`Rule`].
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum TreeError {
-    /// The block breaks a rule of the tree.
-    #[error(transparent)]
-    Rule(#[from] Rule),
-    /// The header's parent is not in the tree: older than its root, forgotten, or not yet here.
-    #[error("the parent {parent} is not in the tree")]
-    UnknownParent {
-        /// The parent that is missing.
-        parent: BlockId,
-    },
-    /// The block is not in the tree.
-    #[error("the block {id} is not in the tree")]
-    UnknownBlock {
-        /// The block that is missing.
-        id: BlockId,
-    },
-    /// The branch is so far behind the best chain that its headers are not worth remembering.
-    #[error("the branch is far lighter than the best chain")]
-    TooLight,
-    /// The tree is full of blocks with more work behind them.
-    #[error("the block tree is full of heavier branches")]
-    Full,
-    /// The block descends from one that leaves a final block aside.
-    #[error("an ancestor conflicts with finality")]
-    ConflictsWithFinality,
-    /// The root cannot be faulty: everything here stands on it.
-    #[error("the root of the block tree stands")]
-    Root,
-    /// More work than hashes can have been computed on earth.
-    #[error("the score of the branch exceeds 128 bits")]
-    ScoreOverflow,
-    /// Following the best chain takes a deeper reorg than the law allows without the operator.
-    #[error("a reorg of {depth_blocks} blocks needs the operator's consent")]
-    ReorgTooDeep {
-        /// Blocks that would be disconnected.
-        depth_blocks: u64,
     },
 }

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! # Invariants
-//! * The best block is the maximum of (score, first seen, smaller id) over the blocks whose bodies
+//! * The best block is the maximum of (score, seats, first seen, smaller id) over the blocks whose bodies
 //!   are known down to the root and that neither are nor descend from a faulty block. The order in
 //!   which headers and bodies arrive does not matter, but for ties.
 //! * A score never exceeds the bound that was computed from headers alone, so a branch that could
@@ -27,6 +27,7 @@
 //! of headers without a parent or from the future, timeouts, peers (`node::sync`); which flags and
 //! works survive a restart (`store`).
 
+mod anchor;
 mod download;
 mod light;
 mod locator;
@@ -34,30 +35,30 @@ mod node;
 mod room;
 mod tip;
 mod uncles;
+mod votes;
 mod weight;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use chain::units::BondId;
 use chain::{BlockId, Header, Height};
 
 use crate::difficulty::{Target, Work};
 use crate::error::{Rule, TreeError, ViewError};
 use crate::header::{CheckedHeader, HeaderContext};
 
+pub use anchor::{Checkpoint, GUARD_BLOCKS};
 pub use light::LIGHT_BLOCKS;
 pub use locator::LOCATOR_IDS_MAX;
 pub use node::{BlockStatus, Fault, Seen};
 pub use room::{BLOCKS_MAX, TREE_DEPTH_BLOCKS};
 pub use tip::{ReorgLimit, TipChange};
+pub use votes::{HEARD_BLOCKS, Inclusion};
 pub use weight::{Score, weight};
 
 use node::{Content, Leaf, Node, Rank, Standing};
 use uncles::Uncle;
-
-/// Seats seen for any block and level of any term: zero until stakers vote. The terms of stake
-/// enter here and nowhere else.
-const VOTES_SEEN: u32 = 0;
-const LEVEL: u32 = 0;
+use votes::Votes;
 
 /// What became of an inserted header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,13 @@ pub struct BlockTree {
     arrivals: u64,
     /// Blocks that the tree held and holds no more, until somebody asks for them.
     forgotten: Vec<BlockId>,
+    term_blocks: u64,
+    /// Levels of terms whose snapshots lie below the root.
+    levels_below: BTreeMap<u64, u32>,
+    /// Who is known to have voted twice, and where.
+    voted_twice: BTreeSet<(Height, BondId)>,
+    justified: Option<Checkpoint>,
+    finalized: Option<BlockId>,
 }
 
 impl BlockTree {
@@ -91,7 +99,11 @@ impl BlockTree {
     ///
     /// # Errors
     /// [`ViewError::Damaged`]: the two headers do not belong to a valid chain.
-    pub fn new(root: Header, below_root: Option<Header>) -> Result<Self, ViewError> {
+    pub fn new(
+        root: Header,
+        below_root: Option<Header>,
+        term_blocks: u64,
+    ) -> Result<Self, ViewError> {
         let id = *HeaderContext::new(root, below_root)?.parent_id();
         let node = Node {
             header: root,
@@ -100,9 +112,17 @@ impl BlockTree {
             jump: id,
             bound: Score::ZERO,
             uncle_work_max: Work::ZERO,
+            level_max: 0,
             content: Content::Applied(Seen::BeforeRestart),
             uncles: Vec::new(),
+            inclusions: Vec::new(),
+            counts_inclusions: false,
+            votes: Votes::default(),
+            seats: 0,
+            level: 0,
+            level_after_next: None,
             score: Some(Score::ZERO),
+            ballots: 0,
             invalid: false,
             conflicts_with_finality: false,
             standing: Standing::Sound,
@@ -116,6 +136,11 @@ impl BlockTree {
             best_chain: VecDeque::from([id]),
             arrivals: 1,
             forgotten: Vec::new(),
+            term_blocks,
+            levels_below: BTreeMap::new(),
+            voted_twice: BTreeSet::new(),
+            justified: None,
+            finalized: None,
         })
     }
 
@@ -130,7 +155,7 @@ impl BlockTree {
         if let Some(parent) = self.nodes.get(&checked.header().parent)
             && !self.nodes.contains_key(checked.id())
             && parent.standing == Standing::Sound
-            && self.bound_above(checked, parent)?.0 < self.light_limit()
+            && self.bound_above(checked, parent)?.score < self.light_limit()
         {
             return Err(TreeError::TooLight);
         }
@@ -156,17 +181,26 @@ impl BlockTree {
             Standing::Invalid => return Err(Rule::InvalidAncestor.into()),
             Standing::ConflictsWithFinality => return Err(TreeError::ConflictsWithFinality),
         }
-        let (bound, uncle_work_max) = self.bound_above(checked, parent)?;
+        let bound = self.bound_above(checked, parent)?;
+        let level = self.level_above(&header.parent, header.height).get();
         let node = Node {
             header,
             work: checked.work(),
             children: Vec::new(),
             jump: self.jump_above(&header.parent, parent),
-            bound,
-            uncle_work_max,
+            bound: bound.score,
+            uncle_work_max: bound.uncle_work_max,
+            level_max: bound.level_max,
             content: Content::Missing,
             uncles: Vec::new(),
+            inclusions: Vec::new(),
+            counts_inclusions: false,
+            votes: Votes::default(),
+            seats: 0,
+            level,
+            level_after_next: None,
             score: None,
+            ballots: 0,
             invalid: false,
             conflicts_with_finality: false,
             standing: Standing::Sound,
@@ -181,7 +215,9 @@ impl BlockTree {
     /// Records that the body of `id` is here and matches its header. `uncles` are those that it
     /// includes and that passed [`check_uncle_header`](crate::header::check_uncle_header). They
     /// count as far as the branch and the header allow: more comes from uncles that applying the
-    /// block will refuse. A second call changes nothing: the first sight counts.
+    /// block will refuse. `inclusions` are the votes in it: verified where the committee was known,
+    /// believed where only applying the block can tell. A second call changes nothing: the first
+    /// sight counts.
     ///
     /// # Errors
     /// [`TreeError::UnknownBlock`].
@@ -189,6 +225,7 @@ impl BlockTree {
         &mut self,
         id: &BlockId,
         uncles: &[CheckedHeader],
+        inclusions: &[Inclusion],
         seen: Seen,
     ) -> Result<(), TreeError> {
         let node = self
@@ -198,7 +235,9 @@ impl BlockTree {
         if node.content == Content::Missing {
             node.content = Content::Known(seen);
             node.uncles = uncles.iter().map(Uncle::from).collect();
+            node.inclusions = inclusions.to_vec();
             self.connect(*id);
+            self.refresh_inclusions(id);
         }
         Ok(())
     }
@@ -232,6 +271,7 @@ impl BlockTree {
             .ok_or(TreeError::UnknownBlock { id: *id })?;
         node.set_fault(fault, true);
         self.refresh_standing(*id);
+        self.refresh_inclusions(id);
         self.choose_anew();
         Ok(())
     }
@@ -254,6 +294,7 @@ impl BlockTree {
             cursor = node.header.parent;
         }
         self.refresh_standing(topmost);
+        self.refresh_inclusions(&topmost);
         self.choose_anew();
         Ok(())
     }
@@ -339,26 +380,30 @@ impl BlockTree {
             let Some(node) = self.nodes.get(&id) else {
                 continue;
             };
-            let parent_score = self
-                .nodes
-                .get(&node.header.parent)
-                .and_then(|node| node.score);
-            let (Some(parent_score), Some(_)) = (parent_score, node.content.seen()) else {
+            let Some((score, ballots)) = self.score_of(node) else {
                 continue;
             };
-            let score = weight(node.work, VOTES_SEEN, LEVEL)
-                .and_then(|weight| {
-                    parent_score
-                        .checked_add(weight)?
-                        .checked_add_work(self.uncle_work(node))
-                })
-                .expect("a score is at most the bound, which did not overflow");
             pending.extend_from_slice(&node.children);
             if let Some(node) = self.nodes.get_mut(&id) {
                 node.score = Some(score);
+                node.ballots = ballots;
             }
             self.choose(id);
         }
+    }
+
+    /// Score and ballots of a block by its parent's, if both bodies are known.
+    fn score_of(&self, node: &Node) -> Option<(Score, u64)> {
+        let parent = self.nodes.get(&node.header.parent)?;
+        let (below, _) = (parent.score?, node.content.seen()?);
+        let score = weight(node.work, node.seats, node.level)
+            .and_then(|weight| {
+                below
+                    .checked_add(weight)?
+                    .checked_add_work(self.uncle_work(node))
+            })
+            .expect("a score is at most the bound, which did not overflow");
+        Some((score, parent.ballots.saturating_add(node.seats.into())))
     }
 
     /// Brings the standing of `id` and its descendants up to date with the faults above them.
@@ -389,15 +434,23 @@ impl BlockTree {
     /// Makes `id` the best block if it beats the one there is.
     fn choose(&mut self, id: BlockId) {
         let rank = |id: &BlockId| self.nodes.get(id).and_then(|node| node.rank(id));
-        if rank(&id) > rank(self.best()) {
+        if rank(&id) > rank(self.best()) && self.descends_from(&id, &self.anchor()) {
             self.set_best(id);
         }
     }
 
-    /// Chooses among all blocks, after marks have changed.
+    /// Chooses among all blocks above the anchor, after marks or the anchor have changed.
     fn choose_anew(&mut self) {
-        let ranks = self.nodes.iter().filter_map(|(id, node)| node.rank(id));
-        if let Some(Rank { id, .. }) = ranks.max() {
+        let mut pending = vec![self.anchor()];
+        let mut best: Option<Rank> = None;
+        while let Some(id) = pending.pop() {
+            let Some(node) = self.nodes.get(&id) else {
+                continue;
+            };
+            best = best.max(node.rank(&id));
+            pending.extend_from_slice(&node.children);
+        }
+        if let Some(Rank { id, .. }) = best {
             self.set_best(id.0);
         }
     }

@@ -15,7 +15,7 @@
 //!
 //! # Spec
 //! docs/spec/02-blocks.md, 03-transactions.md, 04-envelopes.md, 10-money.md, 11-state.md,
-//! 12-fork-choice.md
+//! 12-fork-choice.md, 17-stake.md, 18-finality.md
 //!
 //! # Not here
 //! Where state is kept (`store`), who brings blocks (`node`), numbers (`genesis`).
@@ -36,10 +36,13 @@ pub mod block;
 pub mod difficulty;
 pub mod envelope;
 pub mod error;
+pub mod evidence;
+pub mod finality;
 pub mod fork_choice;
 pub mod header;
 pub mod pow;
 pub mod reward;
+pub mod stake;
 pub mod stamp;
 pub mod state;
 #[cfg(any(test, feature = "testing"))]
@@ -50,8 +53,11 @@ pub mod transition;
 pub use block::{CheckedBlock, VerifiedSet};
 pub use envelope::CheckedEnvelope;
 pub use error::{ApplyError, Carrier, Rule, Severity, TreeError, ViewError};
+pub use evidence::CheckedEvidence;
+pub use finality::CheckedFinalityVote;
 pub use fork_choice::{BlockTree, TipChange};
 pub use header::{CheckedHeader, HeaderContext};
+pub use stake::{CheckedVote, Committee};
 pub use stamp::Branch;
 pub use state::{StateDiff, StateKey, StateView};
 pub use transaction::CheckedTransaction;

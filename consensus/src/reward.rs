@@ -30,18 +30,58 @@ pub const fn unit(supply: Amount) -> Amount {
     Amount::from_base(emission(supply).base_units() >> law::REWARD_UNIT_SHIFT)
 }
 
-/// What the miner of a block earns besides tips: 24 units, and one for each uncle it included.
-#[must_use]
-pub const fn miner(supply: Amount, uncles: u64) -> Amount {
-    let units = law::MINER_UNITS.saturating_add(law::NEPHEW_UNITS.saturating_mul(uncles));
+/// This many reward units.
+const fn units(supply: Amount, units: u64) -> Amount {
     Amount::from_base(unit(supply).base_units().saturating_mul(units))
+}
+
+/// What the miner of a block earns besides tips and finality: 24 units, one for each uncle and one
+/// for each seat that it included.
+#[must_use]
+pub const fn miner(supply: Amount, uncles: u64, seats: u64) -> Amount {
+    let for_uncles = law::NEPHEW_UNITS.saturating_mul(uncles);
+    let for_seats = law::VOTE_MINER_UNITS.saturating_mul(seats);
+    let earned = law::MINER_UNITS.saturating_add(for_uncles);
+    units(supply, earned.saturating_add(for_seats))
+}
+
+/// What the owner of a bond earns for a vote: `2 u` for each seat.
+#[must_use]
+pub const fn voter(supply: Amount, seats: u64) -> Amount {
+    units(supply, law::VOTER_UNITS.saturating_mul(seats))
+}
+
+/// What the masternode whose turn it is earns: `12 u`.
+#[must_use]
+pub const fn payee(supply: Amount) -> Amount {
+    units(supply, law::PAYEE_UNITS)
+}
+
+/// What a front member of weight `weight` of `total` earns for a signature, and what the miner
+/// earns for including it: `floor(4 E_ckpt u w / W)` and `floor(E_ckpt u w / W)`.
+#[must_use]
+pub fn signature(
+    supply: Amount,
+    checkpoint_blocks: u64,
+    weight: u64,
+    total: u64,
+) -> (Amount, Amount) {
+    let share = |units: u64| {
+        let pot = u128::from(unit(supply).base_units())
+            .saturating_mul(checkpoint_blocks.into())
+            .saturating_mul(units.into());
+        let part = pot.saturating_mul(weight.into()).checked_div(total.into());
+        let part = part.unwrap_or_default();
+        Amount::from_base(u64::try_from(part).unwrap_or(u64::MAX))
+    };
+    (share(law::SIGNER_UNITS), share(law::SIGNATURE_MINER_UNITS))
 }
 
 /// What the miner of an uncle of this depth earns: `(14 - 2 d) u`.
 #[must_use]
 pub const fn uncle_miner(supply: Amount, depth_blocks: u64) -> Amount {
-    let units = law::UNCLE_UNITS_BASE.saturating_sub(depth_blocks.saturating_mul(2));
-    Amount::from_base(unit(supply).base_units().saturating_mul(units))
+    let earned = law::UNCLE_UNITS_BASE.saturating_sub(depth_blocks.saturating_mul(2));
+    units(supply, earned)
 }
 
 /// Price of a KiB at `supply`: `max(1024, S >> 37)`.
@@ -102,7 +142,10 @@ mod tests {
     fn at_and_beyond_the_cap_nothing_is_minted() {
         for supply in [Amount::MAX, Amount::from_base(u64::MAX)] {
             assert_eq!(emission(supply), Amount::ZERO);
-            assert_eq!(miner(supply, 2), Amount::ZERO);
+            assert_eq!(miner(supply, 2, 16), Amount::ZERO);
+            assert_eq!(voter(supply, 8), Amount::ZERO);
+            assert_eq!(payee(supply), Amount::ZERO);
+            assert_eq!(signature(supply, 4, 1, 1), (Amount::ZERO, Amount::ZERO));
             assert_eq!(uncle_miner(supply, 1), Amount::ZERO);
         }
     }
@@ -111,8 +154,14 @@ mod tests {
     fn the_parts_of_a_block_are_whole_units() {
         let u = 149_011_611 >> 6;
         assert_eq!(unit(Amount::ZERO).base_units(), u);
-        assert_eq!(miner(Amount::ZERO, 0).base_units(), 24 * u);
-        assert_eq!(miner(Amount::ZERO, 2).base_units(), 26 * u);
+        assert_eq!(miner(Amount::ZERO, 0, 0).base_units(), 24 * u);
+        assert_eq!(miner(Amount::ZERO, 2, 16).base_units(), 42 * u);
+        assert_eq!(voter(Amount::ZERO, 3).base_units(), 6 * u);
+        assert_eq!(payee(Amount::ZERO).base_units(), 12 * u);
+        let (signer, miner) = signature(Amount::ZERO, 4, 1, 3);
+        assert_eq!(signer.base_units(), 16 * u / 3);
+        assert_eq!(miner.base_units(), 4 * u / 3);
+        assert_eq!(signature(Amount::ZERO, 4, 1, 0).0, Amount::ZERO);
         assert_eq!(
             [1, 6, 7].map(|d| uncle_miner(Amount::ZERO, d).base_units()),
             [12 * u, 2 * u, 0]
@@ -148,13 +197,30 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_block_mints_less_than_three_emissions_and_stays_below_the_cap(
-            supply in 0..=Amount::MAX.base_units(), depths in proptest::collection::vec(1u64..=6, 0..=2),
+        fn the_worst_block_mints_less_than_three_emissions_and_stays_below_the_cap(
+            supply in 0..=Amount::MAX.base_units(),
+            depths in proptest::collection::vec(1u64..=6, 0..=2),
+            seats in 0..=16u64,
+            // Weights of the signers of each of the four open checkpoints.
+            targets in proptest::collection::vec(
+                proptest::collection::vec(1u64..1 << 30, 1..=64), 4,
+            ),
         ) {
             let supply = Amount::from_base(supply);
             let uncles = depths.iter().map(|depth| uncle_miner(supply, *depth).base_units());
             let count = u64::try_from(depths.len()).expect("at most two");
-            let minted = miner(supply, count).base_units() + uncles.sum::<u64>();
+            let signed = targets.iter().flat_map(|weights| {
+                let total = weights.iter().sum();
+                weights.iter().map(move |weight| {
+                    let (signer, miner) = signature(supply, 4, *weight, total);
+                    signer.base_units() + miner.base_units()
+                })
+            });
+            let minted = miner(supply, count, seats).base_units()
+                + voter(supply, seats).base_units()
+                + payee(supply).base_units()
+                + uncles.sum::<u64>()
+                + signed.sum::<u64>();
             let emission = emission(supply).base_units();
             prop_assert!(minted < 3 * emission || minted == 0);
             prop_assert!(supply.base_units() + minted <= Amount::MAX.base_units());

@@ -6,7 +6,7 @@
 //!   empty; an absent value stands for its default ([`value`]).
 //! * `apply` hands out two [`StateDiff`]s: committing the first moves the state one block forward,
 //!   committing the second moves it back, byte for byte, in every map.
-//! * Going forward, a block sets values and never removes one; only an undo removes.
+//! * A value that is over is removed: a released bond, a snapshot that no height needs.
 //! * The tree holds exactly the nodes of the current version, which is the tip's height; what a
 //!   block makes stale is removed in the same commit and lives on in its undo.
 //!
@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use chain::codec::{SchemaRead, SchemaWrite};
 use chain::hash::{context, derive};
-use chain::units::RateEpoch;
+use chain::units::{BondId, MasternodeId, RateEpoch, Term};
 use chain::{AccountId, Hash32, Header, Height, PublicKey};
 use genesis::Params;
 
@@ -61,6 +61,63 @@ pub enum StateKey {
     /// Uncles that recent blocks included: [`value::RecentUncles`].
     #[wincode(tag = 7)]
     RecentUncles,
+    /// Bonds and masternodes ever made: [`value::Counters`].
+    #[wincode(tag = 8)]
+    Counters,
+    /// A bond: [`value::Bond`].
+    #[wincode(tag = 9)]
+    Bond(BondId),
+    /// The bond ([`BondId`]) that holds coins under this vote key.
+    #[wincode(tag = 10)]
+    VoteKey(PublicKey),
+    /// Which bonds of a page are there: [`value::LivePage`].
+    #[wincode(tag = 11)]
+    LiveBonds(u32),
+    /// Which masternodes of a page are there: [`value::LivePage`].
+    #[wincode(tag = 12)]
+    LiveMasternodes(u32),
+    /// Heights at which a bond voted twice: [`value::Offences`].
+    #[wincode(tag = 13)]
+    BondOffences(BondId),
+    /// Sums of the snapshot at the boundary of a term: [`value::SnapshotHead`].
+    #[wincode(tag = 14)]
+    Snapshot(Term),
+    /// A page of that snapshot: [`value::SnapshotPage`].
+    #[wincode(tag = 15)]
+    SnapshotPage(Term, u32),
+    /// Votes included for the height in this slot of a ring: [`value::IncludedVotes`].
+    #[wincode(tag = 16)]
+    IncludedVotes(u8),
+    /// A masternode: [`value::Masternode`].
+    #[wincode(tag = 17)]
+    Masternode(MasternodeId),
+    /// The masternode ([`MasternodeId`]) that uses this key.
+    #[wincode(tag = 18)]
+    MasternodeKey(PublicKey),
+    /// Ends of the payment queue: [`value::PaymentQueue`].
+    #[wincode(tag = 19)]
+    PaymentQueue,
+    /// The masternode ([`MasternodeId`]) at a position of the payment queue.
+    #[wincode(tag = 20)]
+    QueueEntry(u64),
+    /// The roster that may take office at the next boundary: [`value::Candidate`].
+    #[wincode(tag = 21)]
+    Candidate,
+    /// Rosters in office: [`value::RosterHead`].
+    #[wincode(tag = 22)]
+    RosterHead,
+    /// The roster in this slot of a ring: [`value::Roster`].
+    #[wincode(tag = 23)]
+    Roster(u8),
+    /// The open checkpoint in this slot of a ring: [`value::OpenTarget`].
+    #[wincode(tag = 24)]
+    OpenTarget(u8),
+    /// What is paid back at a height: [`value::Releases`].
+    #[wincode(tag = 25)]
+    Releases(Height),
+    /// Weight (u64) of the masternodes slashed in a term.
+    #[wincode(tag = 26)]
+    SlashedIn(Term),
 }
 
 /// What the rules read: the state after the tip, and the headers below it.

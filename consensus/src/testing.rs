@@ -20,7 +20,7 @@ use chain::record::Stamp;
 use chain::units::RateEpoch;
 use chain::{
     AccountId, Block, BlockId, Envelope, Hash32, Header, Height, Network, PublicKey, Timestamp,
-    Transaction, codec,
+    Transaction,
 };
 use genesis::{Params, Pow};
 
@@ -31,11 +31,12 @@ use crate::error::{ApplyError, Rule, ViewError};
 use crate::header::{HeaderContext, check_header};
 use crate::pow::{self, Solver};
 use crate::stamp::{self, StampSearch};
-use crate::state::{Account, StateDiff, StateKey, StateView};
+use crate::state::{StateDiff, StateKey, StateView, value};
 use crate::transaction::{CheckedTransaction, check_transaction};
 use crate::transition::{AppliedBlock, Draft, apply};
 
 mod owner;
+mod stake;
 
 pub use owner::{Owner, TestEnvelope};
 
@@ -102,16 +103,13 @@ impl MemoryState {
         &self.seen
     }
 
-    /// The coins of all accounts, counted one by one (base units).
+    /// The coins of all accounts, bonds and collaterals, counted one by one (base units).
     #[must_use]
-    pub fn balances(&self) -> u128 {
-        let accounts = self
-            .values
-            .iter()
-            .filter(|(key, _)| matches!(key, StateKey::Account(_)));
-        accounts
-            .map(|(_, bytes)| codec::decode::<Account>(bytes, bytes.len()).expect("an account"))
-            .map(|account| u128::from(account.balance.base_units()))
+    pub fn coins(&self) -> u128 {
+        let values = self.values.iter();
+        values
+            .map(|(key, bytes)| value::coins(key, bytes).expect("a value of ours"))
+            .map(|coins| u128::from(coins.base_units()))
             .sum()
     }
 }

@@ -6,9 +6,10 @@
 //!   decoded: the largest is a transfer with 256 outputs, 7,298 bytes.
 //! * Cheapest first: fields, the stamp's hash, then signatures, then the stamp's puzzle.
 //! * The work of a stamp holds for one block of one branch; see [`DatedStamp`].
+//! * Of a kind that the network never activated, nothing but the version is looked at.
 //!
 //! # Spec
-//! docs/spec/03-transactions.md §5
+//! docs/spec/03-transactions.md §5, §7-9
 //!
 //! # Not here
 //! Nonce, fee, balance, the record before: [`crate::transition`]. Kinds that do not decode yet:
@@ -16,8 +17,8 @@
 
 use chain::hash::{context, derive};
 use chain::record::{AccountRecord, Stamp};
-use chain::transaction::{Order, Prefix, RecordUpdate, Signed, Transfer};
-use chain::{AccountId, Amount, ChainId, Hash32, Transaction, TxId, codec};
+use chain::transaction::{Bond, MnRegister, Order, Prefix, RecordUpdate, Signed, Transfer};
+use chain::{AccountId, Amount, ChainId, Hash32, Height, Transaction, TxId, codec};
 use genesis::{Params, law};
 
 use crate::error::Rule;
@@ -31,6 +32,7 @@ pub struct CheckedTransaction {
     id: TxId,
     bytes: usize,
     sender: AccountId,
+    outlay: Amount,
     stamp: Option<DatedStamp>,
     verified_id: Hash32,
 }
@@ -58,6 +60,12 @@ impl CheckedTransaction {
     #[must_use]
     pub fn sender(&self) -> &AccountId {
         &self.sender
+    }
+
+    /// Coins that leave the sender's balance besides fee and tip; see [`outlay`].
+    #[must_use]
+    pub fn outlay(&self) -> Amount {
+        self.outlay
     }
 
     /// The block that its stamp was verified against, if a stamp admits it.
@@ -117,14 +125,33 @@ impl Shaped {
         if !transaction.is_signed(chain) {
             return Err(Rule::TransactionSignature);
         }
-        if let Order::AccountRecord(Signed { body, .. }) = &transaction.order {
-            // > "inner sig"
-            if !body.record.is_signed(chain) {
-                return Err(Rule::RecordSignature);
+        match &transaction.order {
+            Order::Bond(order) => {
+                // > "the vote key proves that its holder agrees"
+                if !order.is_vote_key_possessed(chain) {
+                    return Err(Rule::BondPossession);
+                }
             }
-            if let Some((stamp, dated)) = body.stamp.as_ref().zip(self.0.stamp.as_ref()) {
-                stamp::check_solution(&commitment(transaction), stamp, dated.block())?;
+            Order::MnRegister(order) => {
+                // > "both keys prove that their holders agree"
+                if !order.are_keys_possessed(chain) {
+                    return Err(Rule::MasternodePossession);
+                }
             }
+            Order::AccountRecord(Signed { body, .. }) => {
+                // > "inner sig"
+                if !body.record.is_signed(chain) {
+                    return Err(Rule::RecordSignature);
+                }
+                if let Some((stamp, dated)) = body.stamp.as_ref().zip(self.0.stamp.as_ref()) {
+                    stamp::check_solution(&commitment(transaction), stamp, dated.block())?;
+                }
+            }
+            Order::Transfer(_)
+            | Order::Unbond(_)
+            | Order::Wake(_)
+            | Order::MnRevive(_)
+            | Order::MnExit(_) => {}
         }
         Ok(self.0)
     }
@@ -141,6 +168,7 @@ pub(crate) fn shape(
             found: transaction.version,
         });
     }
+    activation(&transaction.order, params)?;
     let prefix = transaction.prefix();
     if prefix.max_fee > Amount::MAX || prefix.tip > Amount::MAX {
         return Err(Rule::FeeRange);
@@ -148,6 +176,9 @@ pub(crate) fn shape(
     let mut dated = None;
     match &transaction.order {
         Order::Transfer(order) => check_outputs(&order.body)?,
+        Order::Bond(order) => check_bond(&order.body, params)?,
+        Order::MnRegister(order) => check_registration(&order.body, prefix)?,
+        Order::Unbond(_) | Order::Wake(_) | Order::MnRevive(_) | Order::MnExit(_) => {}
         Order::AccountRecord(order) => {
             check_record(&order.body.record, prefix)?;
             if let Some(stamp) = &order.body.stamp {
@@ -166,10 +197,31 @@ pub(crate) fn shape(
         id: transaction.id(),
         sender: transaction.sender(),
         bytes: encoded.len(),
+        // The rules above keep every amount and their sum below the cap.
+        outlay: outlay(&transaction, params).unwrap_or(Amount::MAX),
         stamp: dated,
         verified_id: Hash32::from_bytes(verified_id),
         transaction,
     }))
+}
+
+/// First height at which a block may include orders of this kind.
+///
+/// > "a kind that is never active is refused"
+fn activation(order: &Order, params: &Params) -> Result<Height, Rule> {
+    let kind = order.kind();
+    let from = params.active_from.of(order);
+    from.ok_or(Rule::KindInactive { kind })
+}
+
+/// > "a kind is valid from the network's height on"
+pub(crate) fn check_activation(order: &Order, height: Height, params: &Params) -> Result<(), Rule> {
+    let from = activation(order, params)?;
+    if height >= from {
+        return Ok(());
+    }
+    let kind = order.kind();
+    Err(Rule::KindAhead { kind, from, height })
 }
 
 fn check_outputs(transfer: &Transfer) -> Result<(), Rule> {
@@ -191,10 +243,46 @@ fn check_outputs(transfer: &Transfer) -> Result<(), Rule> {
     outputs_sum(transfer).map(|_| ()).ok_or(Rule::OutputSum)
 }
 
+/// Coins that leave the sender's balance besides fee and tip: paid to others, bonded, or deposited
+/// as collateral. Nothing above the cap.
+#[must_use]
+pub fn outlay(transaction: &Transaction, params: &Params) -> Option<Amount> {
+    match &transaction.order {
+        Order::Transfer(order) => outputs_sum(&order.body),
+        Order::Bond(order) => Amount::ZERO.checked_add(order.body.amount),
+        Order::MnRegister(_) => Some(params.masternode_collateral),
+        Order::Unbond(_)
+        | Order::Wake(_)
+        | Order::MnRevive(_)
+        | Order::MnExit(_)
+        | Order::AccountRecord(_) => Some(Amount::ZERO),
+    }
+}
+
 /// All outputs together, or nothing above the cap.
-pub(crate) fn outputs_sum(transfer: &Transfer) -> Option<Amount> {
+fn outputs_sum(transfer: &Transfer) -> Option<Amount> {
     let mut outputs = transfer.outputs.iter();
     outputs.try_fold(Amount::ZERO, |sum, output| sum.checked_add(output.amount))
+}
+
+/// > "the amount is at least the network's smallest bond and at most the cap"
+fn check_bond(bond: &Bond, params: &Params) -> Result<(), Rule> {
+    let (min, found) = (params.bond_min, bond.amount);
+    if (min..=Amount::MAX).contains(&found) {
+        Ok(())
+    } else {
+        Err(Rule::BondAmount { min, found })
+    }
+}
+
+/// > "the operator key, the voting key and the sender are three different keys"
+fn check_registration(registration: &MnRegister, prefix: &Prefix) -> Result<(), Rule> {
+    let (operator, voting) = (registration.operator_key, registration.voting_key);
+    if operator != voting && operator != prefix.sender && voting != prefix.sender {
+        Ok(())
+    } else {
+        Err(Rule::MasternodeKeys)
+    }
 }
 
 fn check_record(record: &AccountRecord, prefix: &Prefix) -> Result<(), Rule> {
@@ -262,6 +350,12 @@ fn commitment(transaction: &Transaction) -> [u8; 32] {
 pub fn base_units(transaction: &Transaction) -> u64 {
     let extra = match &transaction.order {
         Order::Transfer(_) => 0,
+        Order::Bond(_) => law::BOND_EXTRA_UNITS,
+        Order::Unbond(_) => law::UNBOND_EXTRA_UNITS,
+        Order::Wake(_) => law::WAKE_EXTRA_UNITS,
+        Order::MnRegister(_) => law::MN_REGISTER_EXTRA_UNITS,
+        Order::MnRevive(_) => law::MN_REVIVE_EXTRA_UNITS,
+        Order::MnExit(_) => law::MN_EXIT_EXTRA_UNITS,
         Order::AccountRecord(_) => law::RECORD_EXTRA_UNITS,
     };
     reward::size_units(codec::encoded_len(transaction)).saturating_add(extra)
@@ -274,7 +368,13 @@ pub(crate) fn stamp_of(transaction: &Transaction) -> Option<&Stamp> {
             body: RecordUpdate { stamp, .. },
             ..
         }) => stamp.as_ref(),
-        Order::Transfer(_) => None,
+        Order::Transfer(_)
+        | Order::Bond(_)
+        | Order::Unbond(_)
+        | Order::Wake(_)
+        | Order::MnRegister(_)
+        | Order::MnRevive(_)
+        | Order::MnExit(_) => None,
     }
 }
 

@@ -3,8 +3,8 @@
 //! # Invariants
 //! * The steps run in the order of the spec; the first failure makes the block invalid.
 //! * Credits are added last: nothing that is earned or received in a block can be spent in it.
-//! * After every block, in every build, the coins in accounts changed by exactly what was minted
-//!   less what was burned, and the supply is at most the cap.
+//! * After every block, in every build, the coins in accounts, bonds and collaterals together
+//!   changed by exactly what was minted less what was burned, and the supply is at most the cap.
 //! * An [`AppliedBlock`] is made only here; committing its undo after its diff changes nothing.
 //!
 //! # Spec
@@ -13,8 +13,7 @@
 //! # Not here
 //! Committing differences: `store`. Which block to apply: [`crate::fork_choice`].
 
-use chain::evidence::Evidence;
-use chain::{Amount, Aux, Block, BlockId, Body, Hash32, Header, Height, MessageId, TxId, WireId};
+use chain::{Amount, Block, BlockId, Body, Hash32, Header, Height, MessageId, TxId, WireId};
 use genesis::Params;
 
 use crate::block::CheckedBlock;
@@ -133,7 +132,7 @@ pub fn apply<V: StateView>(
 ) -> Result<AppliedBlock, ApplyError> {
     let header = *block.header.header();
     let id = *block.id();
-    // Step 1 is part of opening: it needs the parent's state alone.
+    // Step 1 follows from the parent's state alone; the ledger does it before it matters.
     let mut ledger = Ledger::open(view, params)?;
     if header.parent != *ledger.parent_id() {
         let other = ViewError::OtherTip {
@@ -146,7 +145,9 @@ pub fn apply<V: StateView>(
     check_parent_fields(view, &header)?;
     ledger.check_body_limit(block.body_bytes)?;
     // Steps 2-4.
-    check_stake_items(&block.aux)?;
+    ledger.include_evidence(&block.aux.evidence)?;
+    ledger.include_votes(&block.aux.votes)?;
+    ledger.include_groups(&block.aux.finality)?;
     // Step 5.
     for uncle in &block.aux.uncles {
         ledger.include_uncle(uncle, header.time)?;
@@ -166,7 +167,7 @@ pub fn apply<V: StateView>(
     for envelope in &block.envelopes {
         ledger.include_envelope(envelope)?;
     }
-    // Step 9. Step 8 has nobody to pay yet.
+    // Steps 8 and 9.
     let outcome = ledger.close(&header.payout, block.body_bytes)?;
     let transaction_ids = block.transactions.iter().map(|tx| *tx.id()).collect();
     let wire_ids = block
@@ -254,27 +255,6 @@ fn check_parent_fields(view: &impl StateView, header: &Header) -> Result<(), App
         return Ok(());
     };
     Err(rule.into())
-}
-
-/// Nobody has bonded coins, so no committee, roster, bond or masternode exists that these items
-/// could speak for.
-fn check_stake_items(aux: &Aux) -> Result<(), Rule> {
-    match aux.evidence.first() {
-        None => {}
-        Some(Evidence::DoubleVote(_) | Evidence::FinalityConflict(_)) => {
-            return Err(Rule::EvidenceUnknown);
-        }
-    }
-    if let Some(vote) = aux.votes.first() {
-        return Err(Rule::VoteWithoutSeat { bond: vote.bond });
-    }
-    let mut signatures = aux.finality.iter().flat_map(|group| &group.signatures);
-    if let Some(signature) = signatures.next() {
-        return Err(Rule::FinalityNotInRoster {
-            masternode: signature.masternode,
-        });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

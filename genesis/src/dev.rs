@@ -4,8 +4,9 @@
 //! docs/spec/05-networks.md
 
 use chain::units::CompactTarget;
-use chain::{Amount, Network, Timestamp};
+use chain::{Amount, Height, Network, Timestamp};
 
+use crate::activation::Activation;
 use crate::params::{FreeEnvelopes, Params, Pow, Retarget};
 
 /// Parameters of dev.
@@ -34,6 +35,7 @@ pub(crate) fn params() -> Params {
         stamp_effort_min: 16,
         stamp_share_percent: 100,
         free_envelopes: FreeEnvelopes::Refused,
+        active_from: Activation::from_height(Height::new(0)),
         genesis_time: Timestamp::new(1_795_132_802_000),
     }
 }

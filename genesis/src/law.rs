@@ -22,6 +22,16 @@ pub const REWARD_UNIT_SHIFT: u32 = 6;
 pub const MINER_UNITS: u64 = 24;
 /// Miner's extra share for an included uncle, in reward units.
 pub const NEPHEW_UNITS: u64 = 1;
+/// Miner's extra share for each seat of a newly included vote, in reward units.
+pub const VOTE_MINER_UNITS: u64 = 1;
+/// Voter's share for each seat, in reward units.
+pub const VOTER_UNITS: u64 = 2;
+/// Share of the masternode whose turn it is, in reward units.
+pub const PAYEE_UNITS: u64 = 12;
+/// Shared by the front roster's signers of a checkpoint, in reward units for each of its blocks.
+pub const SIGNER_UNITS: u64 = 4;
+/// Miner's share for including all of them, in reward units for each block of the checkpoint.
+pub const SIGNATURE_MINER_UNITS: u64 = 1;
 /// An uncle of depth d earns `(UNCLE_UNITS_BASE - 2 d) u`.
 pub const UNCLE_UNITS_BASE: u64 = 14;
 
@@ -33,6 +43,18 @@ pub const PRICE_MIN: u64 = 1024;
 pub const UNIT_BYTES: usize = 1024;
 /// Extra units of an account record: it stays in the state.
 pub const RECORD_EXTRA_UNITS: u64 = 16;
+/// Extra units of a bond: it stays in the state and in the snapshots of terms.
+pub const BOND_EXTRA_UNITS: u64 = 4;
+/// Extra units of a bond's release: whoever makes the state smaller is not charged for it.
+pub const UNBOND_EXTRA_UNITS: u64 = 0;
+/// Extra units of waking a bond: nothing is added to the state.
+pub const WAKE_EXTRA_UNITS: u64 = 0;
+/// Extra units of a masternode's registration: it stays in the state, rosters and the queue.
+pub const MN_REGISTER_EXTRA_UNITS: u64 = 16;
+/// Extra units of a masternode's revival: to fail and come back costs as much as to come.
+pub const MN_REVIVE_EXTRA_UNITS: u64 = 16;
+/// Extra units of a masternode's exit: whoever makes the state smaller is not charged for it.
+pub const MN_EXIT_EXTRA_UNITS: u64 = 0;
 
 /// Smallest limit of a body (bytes).
 pub const BODY_BYTES_MIN: u64 = 256 << 10;
@@ -46,6 +68,52 @@ pub const UNCLES_MAX: usize = 2;
 pub const UNCLE_DEPTH_MAX: u64 = 6;
 /// Most seats that the votes of a block may stand for: two heights' worth.
 pub const VOTE_SEATS_MAX: usize = 16;
+/// Seats of a height: enough that two block intervals confirm, few enough to fit a block.
+pub const SEATS: u64 = 8;
+/// Farthest block that a vote may be for, counted back from the including one.
+pub const VOTE_BACK_MAX: u8 = 8;
+/// Members in one stored page of a snapshot: an insertion point is found by reading one page.
+pub const SNAPSHOT_PAGE_MEMBERS: usize = 1_024;
+/// Ids in one page of a set of living bonds or masternodes: `page = id >> 10`.
+pub const LIVE_PAGE_BITS: u32 = 10;
+/// Highest level: votes multiply the work of a block by at most `2^8`.
+pub const LEVEL_MAX: u32 = 8;
+/// `level = log2(512 B / S)`: 512 makes the level 8 at half of the supply bonded.
+pub const LEVEL_SCALE: u128 = 512;
+/// Fewest seats in a term by which a bond's diligence is judged.
+pub const DORMANCY_SEATS_MIN: u32 = 16;
+/// A bond that voted with less than one in this many of its seats falls asleep.
+pub const DORMANCY_DIVISOR: u32 = 4;
+/// A double vote costs this part of the bond: a twentieth.
+pub const VOTE_SLASH_DIVISOR: u64 = 20;
+/// A double vote costs at least this part of the smallest bond: half of it.
+pub const VOTE_SLASH_FLOOR_DIVISOR: u64 = 2;
+/// Part of a slash that goes to the miner who brings the proof: a tenth, so that proving oneself
+/// guilty never pays.
+pub const EVIDENCE_REWARD_DIVISOR: u64 = 10;
+/// Boundaries until a jailed bond may be in a snapshot again.
+pub const JAIL_TERMS: u32 = 2;
+
+/// Most members of a roster: 64 signatures for each checkpoint fit into the aux section.
+pub const ROSTER_MEMBERS_MAX: usize = 64;
+/// Checkpoints after its own in which signatures for a checkpoint may be included.
+pub const FINALITY_WINDOW: u64 = 4;
+/// Rosters kept by number: a window spans at most two boundaries, so four are ever referred to.
+pub const ROSTERS_KEPT: u32 = 4;
+/// Terms without a final checkpoint after which the silent members are left out.
+pub const STALL_TERMS: u64 = 4;
+/// A conflict of finality votes costs this part of the collateral at once: a twentieth.
+pub const COLLATERAL_SLASH_DIVISOR: u64 = 20;
+/// At its release a slashed collateral loses this many times the share of the front roster that was
+/// slashed around the same time: all of it, once a third conspired.
+pub const COLLUSION_FACTOR: u64 = 3;
+/// Penalty of a front member that signed less than two thirds of a term.
+pub const POSE_PENALTY: u32 = 50;
+/// What a diligent term takes off the penalty.
+pub const POSE_RELIEF: u32 = 10;
+/// Penalty from which on a masternode is banned.
+pub const POSE_BAN: u32 = 100;
+
 /// Most finality signatures in a block.
 pub const FINALITY_SIGNATURES_MAX: usize = 256;
 /// Most proofs of misbehaviour in a block.

@@ -23,6 +23,7 @@
 // `main` is the network of that name.
 #![allow(special_module_name)]
 
+mod activation;
 mod dev;
 pub mod law;
 mod main;
@@ -30,4 +31,5 @@ mod params;
 mod regtest;
 mod test;
 
+pub use activation::Activation;
 pub use params::{FreeEnvelopes, Params, ParamsError, Pow, Retarget};

@@ -4,8 +4,9 @@
 //! docs/spec/05-networks.md
 
 use chain::units::CompactTarget;
-use chain::{Amount, Network, Timestamp};
+use chain::{Amount, Height, Network, Timestamp};
 
+use crate::activation::Activation;
 use crate::params::{FreeEnvelopes, Params, Pow, Retarget};
 
 /// Parameters of main.
@@ -42,6 +43,7 @@ pub(crate) fn params() -> Params {
         // Until rate-limit proofs are live, stamps are the only free admission.
         stamp_share_percent: 100,
         free_envelopes: FreeEnvelopes::Refused,
+        active_from: Activation::from_height(Height::new(0)),
         // 2026-11-20 00:00 UTC.
         genesis_time: Timestamp::new(1_795_132_800_000),
     }

@@ -9,9 +9,10 @@
 //! # Not here
 //! The values: `main.rs`, `test.rs`, `dev.rs`, `regtest.rs`.
 
-use chain::units::{CompactTarget, RateEpoch};
+use chain::units::{CheckpointNumber, CompactTarget, RateEpoch, Term};
 use chain::{Amount, Block, BlockId, Body, ChainId, Header, Height, Network, Timestamp};
 
+use crate::activation::Activation;
 use crate::law;
 
 /// Proof of work of a network.
@@ -87,6 +88,8 @@ pub struct Params {
     pub stamp_share_percent: u64,
     /// Whether envelopes without authorisation are valid.
     pub free_envelopes: FreeEnvelopes,
+    /// From which heights the kinds of transactions are valid.
+    pub active_from: Activation,
     /// Time of the genesis block.
     pub genesis_time: Timestamp,
 }
@@ -141,6 +144,41 @@ impl Params {
         ChainId::from(self.genesis_id())
     }
 
+    /// The term that `height` lies in; saturates after 4 billion terms.
+    #[must_use]
+    pub fn term(&self, height: Height) -> Term {
+        let term = height.get().checked_div(self.term_blocks);
+        Term::new(u32::try_from(term.unwrap_or_default()).unwrap_or(u32::MAX))
+    }
+
+    /// First height of a term.
+    #[must_use]
+    pub fn term_start(&self, term: Term) -> Height {
+        Height::new(u64::from(term.get()).saturating_mul(self.term_blocks))
+    }
+
+    /// The checkpoint at `height`, if there is one.
+    #[must_use]
+    pub fn checkpoint_at(&self, height: Height) -> Option<CheckpointNumber> {
+        let is_checkpoint = height.get().checked_rem(self.checkpoint_blocks) == Some(0);
+        let number = height.get().checked_div(self.checkpoint_blocks)?;
+        let number = u32::try_from(number).ok()?;
+        is_checkpoint.then_some(CheckpointNumber::new(number))
+    }
+
+    /// Height of a checkpoint's block.
+    #[must_use]
+    pub fn checkpoint_height(&self, number: CheckpointNumber) -> Height {
+        Height::new(u64::from(number.get()).saturating_mul(self.checkpoint_blocks))
+    }
+
+    /// Checkpoints in a term.
+    #[must_use]
+    pub fn term_checkpoints(&self) -> u32 {
+        let count = self.term_blocks.checked_div(self.checkpoint_blocks);
+        u32::try_from(count.unwrap_or_default()).unwrap_or(u32::MAX)
+    }
+
     /// The rate epoch that `height` lies in; saturates after 4 billion epochs.
     #[must_use]
     pub fn rate_epoch(&self, height: Height) -> RateEpoch {
@@ -178,6 +216,20 @@ impl Params {
                 self.checkpoint_blocks > 0
                     && self.term_blocks.checked_rem(self.checkpoint_blocks) == Some(0),
                 "TERM is a multiple of E",
+            ),
+            (
+                self.checkpoint_blocks <= 4,
+                "E <= 4, so that a block mints less than three times its emission",
+            ),
+            (
+                self.checkpoint_blocks.saturating_mul(law::FINALITY_WINDOW)
+                    <= self.term_blocks.saturating_mul(2),
+                "a finality window spans at most two boundaries",
+            ),
+            (self.bond_min > Amount::ZERO, "a bond holds coins"),
+            (
+                self.masternode_collateral > Amount::ZERO,
+                "a masternode holds coins",
             ),
             (self.lookback_blocks < self.term_blocks, "LOOKBACK < TERM"),
             (

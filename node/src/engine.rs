@@ -37,6 +37,7 @@ use crate::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
 mod headers;
 mod refusal;
 mod restore;
+mod stake;
 
 pub use refusal::Refusal;
 
@@ -99,7 +100,7 @@ impl<L: Ledger> Engine<L> {
             Some(height) => Some(header_at(&ledger, height)?),
             None => None,
         };
-        let tree = BlockTree::new(root, below)?;
+        let tree = BlockTree::new(root, below, params.term_blocks)?;
         let mut engine = Self {
             ledger,
             tree,
@@ -123,6 +124,7 @@ impl<L: Ledger> Engine<L> {
                 "the tip {tip} is not among the applied blocks"
             )));
         }
+        engine.restore_stake(&known)?;
         // Marks come last: a header above a marked block would find no place.
         for block in known.iter().filter(|block| block.is_invalid) {
             engine.restore_mark(&block.header.id())?;
@@ -213,7 +215,10 @@ impl<L: Ledger> Engine<L> {
         }
         let arrival = self.arrivals;
         self.arrivals = arrival.saturating_add(1);
-        self.tree.add_body(id, &uncles, Seen::At(arrival))?;
+        let header = *block.header().header();
+        let inclusions = self.inclusions(&header, &body.aux.votes)?;
+        self.tree
+            .add_body(id, &uncles, &inclusions, Seen::At(arrival))?;
         if extends_tip || self.checked.len() < CHECKED_BLOCKS_MAX {
             self.checked.insert(*id, block);
         }
@@ -451,6 +456,7 @@ impl<L: Ledger> Engine<L> {
         self.tree
             .mark_applied(id)
             .map_err(|error| damaged(error.to_string()))?;
+        self.note_state(id, applied.height())?;
         Ok(Ok(applied.block().clone()))
     }
 

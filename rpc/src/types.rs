@@ -65,6 +65,18 @@ words! {
     TransactionKind {
         /// Coins to other accounts.
         Transfer = "transfer",
+        /// Coins locked for voting.
+        Bond = "bond",
+        /// A bond to be released.
+        Unbond = "unbond",
+        /// A dormant bond that votes again.
+        Wake = "wake",
+        /// A new masternode.
+        MnRegister = "mn_register",
+        /// A banned masternode that serves again.
+        MnRevive = "mn_revive",
+        /// A masternode that retires.
+        MnExit = "mn_exit",
         /// A new account record.
         AccountRecord = "account_record",
     }
@@ -255,6 +267,28 @@ answers! {
         amount: BaseUnits,
     }
 
+    /// What a bond is made of.
+    BondView {
+        /// Signs the bond's votes.
+        vote_key: Hex<PublicKey>,
+        /// How much is locked.
+        amount: BaseUnits,
+    }
+
+    /// What a masternode is registered with.
+    RegistrationView {
+        /// Signs the orders that keep it in service.
+        operator_key: Hex<PublicKey>,
+        /// Signs its finality votes.
+        voting_key: Hex<PublicKey>,
+        /// Who gets its rewards.
+        payout: AddressText,
+        /// Where it is reached: IP address and port.
+        service_address: String,
+        /// What it offers there, as bits.
+        service: u32,
+    }
+
     /// A transaction.
     TransactionView {
         /// Transaction id.
@@ -271,6 +305,14 @@ answers! {
         tip: BaseUnits,
         /// Credits, of a transfer.
         outputs: Option<Vec<OutputView>>,
+        /// The new bond, of a bond.
+        bond: Option<BondView>,
+        /// Number of the bond that is released or woken.
+        bond_id: Option<u32>,
+        /// The new masternode, of a registration.
+        registration: Option<RegistrationView>,
+        /// Number of the masternode that is revived or retires.
+        masternode_id: Option<u32>,
         /// The encoded transaction.
         raw: RawHex,
     }

@@ -18,9 +18,10 @@ use chain::codec::{List, SchemaRead, SchemaWrite};
 use chain::envelope::{Auth, ClearPayment};
 use chain::transaction::{Order, Output, Transfer};
 use chain::{
-    AccountId, Amount, Block, BlockId, CoreHash, EnvelopeError, Height, Timestamp, Transaction,
-    TxId,
+    AccountId, Amount, Block, BlockId, CoreHash, EnvelopeError, Height, Network, Timestamp,
+    Transaction, TxId,
 };
+use genesis::Params;
 
 /// Memory of the outputs of one sent transfer.
 const OUTPUTS_BYTES_MAX: usize = Transfer::OUTPUTS_MAX * size_of::<Output>();
@@ -135,10 +136,10 @@ impl BlockScan {
     }
 
     /// The entries for `accounts`, in the order in which the block applies them.
-    pub(crate) fn entries(&self, accounts: &BTreeSet<AccountId>) -> Vec<Entry> {
+    pub(crate) fn entries(&self, accounts: &BTreeSet<AccountId>, network: Network) -> Vec<Entry> {
         let mut entries = Vec::new();
         for scanned in &self.transactions {
-            scanned.entries(accounts, &mut entries);
+            scanned.entries(accounts, network, &mut entries);
         }
         for scanned in &self.payments {
             let account = AccountId::from(&scanned.payment.payer);
@@ -168,53 +169,75 @@ impl BlockScan {
 }
 
 impl ScannedTransaction {
-    fn entries(&self, accounts: &BTreeSet<AccountId>, entries: &mut Vec<Entry>) {
-        let (tx, index, fee) = (self.transaction.id(), self.index, self.fee);
-        let (sender, tip) = (self.transaction.sender(), self.transaction.prefix().tip);
-        match &self.transaction.order {
-            Order::Transfer(order) => {
-                let outputs = &order.body.outputs;
-                if accounts.contains(&sender) {
-                    let event = Event::Sent {
-                        tx,
-                        index,
-                        outputs: outputs.clone(),
-                        fee,
-                        tip,
-                    };
-                    entries.push(Entry {
-                        account: sender,
-                        event,
-                    });
-                }
-                let recipients: BTreeSet<AccountId> =
-                    outputs.iter().map(|output| output.to).collect();
-                for account in recipients.intersection(accounts).copied() {
-                    let amount = sum(outputs.iter().filter(|output| output.to == account));
-                    let event = Event::Received {
-                        tx,
-                        index,
-                        from: sender,
-                        amount,
-                    };
-                    entries.push(Entry { account, event });
-                }
-            }
-            Order::AccountRecord(_) => {
-                if accounts.contains(&sender) {
-                    let event = Event::RecordSet {
-                        tx,
-                        index,
-                        fee,
-                        tip,
-                    };
-                    entries.push(Entry {
-                        account: sender,
-                        event,
-                    });
-                }
-            }
+    fn entries(&self, accounts: &BTreeSet<AccountId>, network: Network, entries: &mut Vec<Entry>) {
+        let sender = self.transaction.sender();
+        if accounts.contains(&sender) {
+            entries.push(Entry {
+                account: sender,
+                event: self.of_sender(network),
+            });
         }
+        let Order::Transfer(order) = &self.transaction.order else {
+            return;
+        };
+        let outputs = &order.body.outputs;
+        let recipients: BTreeSet<AccountId> = outputs.iter().map(|output| output.to).collect();
+        for account in recipients.intersection(accounts).copied() {
+            let event = Event::Received {
+                tx: self.transaction.id(),
+                index: self.index,
+                from: sender,
+                amount: sum(outputs.iter().filter(|output| output.to == account)),
+            };
+            entries.push(Entry { account, event });
+        }
+    }
+
+    /// What the order did to the account that gave it.
+    fn of_sender(&self, network: Network) -> Event {
+        let (tx, index, fee) = (self.transaction.id(), self.index, self.fee);
+        let tip = self.transaction.prefix().tip;
+        let served = |duty| Event::Served {
+            tx,
+            index,
+            duty,
+            deposit: outlay(&self.transaction, network),
+            fee,
+            tip,
+        };
+        match &self.transaction.order {
+            Order::Transfer(order) => Event::Sent {
+                tx,
+                index,
+                outputs: order.body.outputs.clone(),
+                fee,
+                tip,
+            },
+            Order::Bond(_) | Order::Unbond(_) | Order::Wake(_) => served(Duty::Stake),
+            Order::MnRegister(_) | Order::MnRevive(_) | Order::MnExit(_) => {
+                served(Duty::Masternode)
+            }
+            Order::AccountRecord(_) => Event::RecordSet {
+                tx,
+                index,
+                fee,
+                tip,
+            },
+        }
+    }
+}
+
+/// Coins that an order takes besides fee and tip: paid, bonded, or deposited as collateral.
+pub(crate) fn outlay(transaction: &Transaction, network: Network) -> Amount {
+    match &transaction.order {
+        Order::Transfer(order) => sum(order.body.outputs.iter()),
+        Order::Bond(order) => order.body.amount,
+        Order::MnRegister(_) => Params::of(network).masternode_collateral,
+        Order::Unbond(_)
+        | Order::Wake(_)
+        | Order::MnRevive(_)
+        | Order::MnExit(_)
+        | Order::AccountRecord(_) => Amount::ZERO,
     }
 }
 
@@ -297,6 +320,34 @@ pub enum Event {
         /// Added to the nonce.
         nonce: i64,
     },
+    /// An order about a bond or a masternode.
+    #[wincode(tag = 6)]
+    Served {
+        /// The transaction.
+        tx: TxId,
+        /// Position among the block's transactions.
+        index: u32,
+        /// Which of the two.
+        duty: Duty,
+        /// Coins that it locked: the bond, the collateral, or nothing.
+        deposit: Amount,
+        /// Burned.
+        fee: Amount,
+        /// To the miner.
+        tip: Amount,
+    },
+}
+
+/// How an account serves the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, SchemaRead, SchemaWrite)]
+#[wincode(crate = "chain::codec::wincode")]
+pub enum Duty {
+    /// By a bond that votes.
+    #[wincode(tag = 0)]
+    Stake,
+    /// By a masternode.
+    #[wincode(tag = 1)]
+    Masternode,
 }
 
 /// What a set of entries adds to an account; wide enough that no sum of real entries overflows.
@@ -333,6 +384,13 @@ impl Event {
                 let paid: i128 = outputs.iter().map(|output| units(output.amount)).sum();
                 order(paid.saturating_add(units(*fee)).saturating_add(units(*tip)))
             }
+            Self::Served {
+                deposit, fee, tip, ..
+            } => order(
+                units(*deposit)
+                    .saturating_add(units(*fee))
+                    .saturating_add(units(*tip)),
+            ),
             Self::RecordSet { fee, tip, .. } => order(units(*fee).saturating_add(units(*tip))),
             Self::EnvelopePaid { burn, .. } => order(units(*burn)),
             Self::Received { amount, .. } | Self::Earned { amount, .. } => Effect {
@@ -355,72 +413,4 @@ pub(crate) fn sum<'a>(outputs: impl Iterator<Item = &'a Output>) -> Amount {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing;
-
-    #[test]
-    fn a_block_is_read_with_its_fees_payments_and_credits() {
-        let (alice, bob) = (testing::key(1), testing::key(2));
-        let transfer = testing::transfer(&alice, 0, &[(bob.account(), 5), (bob.account(), 6)]);
-        let envelope = testing::paid_envelope(&alice, 1, 77);
-        let core = envelope.core_hash();
-        let block = testing::block(vec![transfer.clone()], vec![envelope.to_bytes()]);
-        let credit = Credit {
-            account: bob.account(),
-            source: CreditSource::Mining,
-            amount: Amount::from_base(9),
-        };
-        let scan = BlockScan::of(&block, &[Amount::from_base(3)], vec![credit]).expect("parses");
-        assert_eq!((scan.id, scan.parent), (block.id(), block.header.parent));
-
-        let for_alice = scan.entries(&BTreeSet::from([alice.account()]));
-        let kinds: Vec<&Event> = for_alice.iter().map(|entry| &entry.event).collect();
-        assert!(matches!(kinds[0], Event::Sent { tx, .. } if *tx == transfer.id()));
-        assert!(matches!(kinds[1], Event::EnvelopePaid { core: paid, .. } if *paid == core));
-        assert_eq!(
-            for_alice[0].event.effect(),
-            Effect {
-                balance: -14,
-                nonce: 1
-            }
-        );
-        assert_eq!(
-            for_alice[1].event.effect(),
-            Effect {
-                balance: -77,
-                nonce: 1
-            }
-        );
-
-        let for_bob = scan.entries(&BTreeSet::from([bob.account()]));
-        let effects: Vec<i128> = for_bob
-            .iter()
-            .map(|entry| entry.event.effect().balance)
-            .collect();
-        assert_eq!(effects, [11, 9]);
-        assert_eq!(
-            scan.entries(&BTreeSet::from([testing::key(3).account()])),
-            []
-        );
-    }
-
-    #[test]
-    fn a_payment_to_oneself_costs_fee_and_tip_only() {
-        let alice = testing::key(1);
-        let transfer = testing::transfer(&alice, 0, &[(alice.account(), 50)]);
-        let block = testing::block(vec![transfer], vec![]);
-        let scan = BlockScan::of(&block, &[Amount::from_base(3)], vec![]).expect("parses");
-        let mut total = Effect::default();
-        for entry in scan.entries(&BTreeSet::from([alice.account()])) {
-            total.add(entry.event.effect());
-        }
-        assert_eq!(
-            total,
-            Effect {
-                balance: -3,
-                nonce: 1
-            }
-        );
-    }
-}
+mod tests;

@@ -15,9 +15,10 @@ use chain::envelope::ClearPayment;
 use chain::record::Stamp;
 use chain::signature::Signature;
 use chain::transaction::{Order, Prefix, RecordUpdate, Signed, Transfer};
-use chain::{AccountId, Amount, CoreHash, Transaction};
+use chain::{AccountId, Amount, CoreHash, Network, Transaction};
 use rand_core::CryptoRng;
 
+use crate::activity;
 use crate::change_set::ChangeSet;
 use crate::error::{BuildError, PlanError};
 use crate::keys::AccountKey;
@@ -167,7 +168,7 @@ impl Ledger {
         if planned != next {
             return Err(BuildError::StalePlan { planned, next });
         }
-        let reserve = reserve(&transaction);
+        let reserve = reserve(&transaction, self.network());
         self.afford(&account, reserve)?;
         let id = OrderId::Transaction(transaction.id());
         let signed = SignedOrder::Transaction(transaction.clone());
@@ -208,12 +209,9 @@ impl Ledger {
 }
 
 /// The most that a transaction can take from its sender.
-fn reserve(transaction: &Transaction) -> Amount {
+fn reserve(transaction: &Transaction, network: Network) -> Amount {
     let prefix = transaction.prefix();
-    let paid = match &transaction.order {
-        Order::Transfer(order) => crate::activity::sum(order.body.outputs.iter()),
-        Order::AccountRecord(_) => Amount::ZERO,
-    };
+    let paid = activity::outlay(transaction, network);
     let costs = prefix
         .max_fee
         .base_units()

@@ -42,7 +42,7 @@ impl Ledger {
             }
             Some(_) | None => {}
         }
-        let entries = block.entries(&self.account_ids());
+        let entries = block.entries(&self.account_ids(), self.network());
         let followed = FollowedBlock {
             id: block.id,
             time: block.time,

@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 use chain::transaction::{Order, Output};
 use chain::{AccountId, Address, Amount, BlockId, Height, Timestamp};
 
-use crate::activity::{self, CreditSource, Entry, Event};
+use crate::activity::{self, CreditSource, Duty, Entry, Event};
 use crate::ledger::Ledger;
 use crate::order::{OrderId, OrderState, PendingOrder, SignedOrder};
 
@@ -53,6 +53,8 @@ pub enum RowKind {
     Received,
     /// A new account record.
     Record,
+    /// An order about a bond or a masternode.
+    Service(Duty),
     /// A paid envelope.
     Envelope,
     /// A reward.
@@ -91,6 +93,8 @@ impl RowKind {
             Self::Sent => "sent",
             Self::Received => "received",
             Self::Record => "record",
+            Self::Service(Duty::Stake) => "stake_order",
+            Self::Service(Duty::Masternode) => "masternode_order",
             Self::Envelope => "envelope",
             Self::Reward(CreditSource::Mining) => "mined",
             Self::Reward(CreditSource::Uncle) => "uncle",
@@ -201,6 +205,20 @@ impl HistoryRow {
                 tip: *tip,
                 ..row(RowKind::Record)
             },
+            Event::Served {
+                tx,
+                duty,
+                deposit,
+                fee,
+                tip,
+                ..
+            } => Self {
+                order: Some(OrderId::Transaction(*tx)),
+                debit: total([*deposit, *fee, *tip]),
+                fee: *fee,
+                tip: *tip,
+                ..row(RowKind::Service(*duty))
+            },
             Event::EnvelopePaid { core, burn, .. } => Self {
                 order: Some(OrderId::Payment(*core)),
                 debit: *burn,
@@ -232,6 +250,12 @@ impl HistoryRow {
             SignedOrder::Transaction(transaction) => {
                 let (kind, counterparty) = match &transaction.order {
                     Order::Transfer(transfer) => (RowKind::Sent, single(&transfer.body.outputs)),
+                    Order::Bond(_) | Order::Unbond(_) | Order::Wake(_) => {
+                        (RowKind::Service(Duty::Stake), None)
+                    }
+                    Order::MnRegister(_) | Order::MnRevive(_) | Order::MnExit(_) => {
+                        (RowKind::Service(Duty::Masternode), None)
+                    }
                     Order::AccountRecord(_) => (RowKind::Record, None),
                 };
                 let prefix = transaction.prefix();
@@ -329,7 +353,11 @@ fn split(base_units: i64) -> (Amount, Amount) {
 
 #[cfg(test)]
 mod tests {
+    use chain::Transaction;
+    use chain::transaction::{Bond, MnExit};
+
     use super::*;
+    use crate::activity::{BlockScan, ScannedTransaction};
     use crate::testing::{self, Story};
 
     #[test]
@@ -356,6 +384,42 @@ mod tests {
         let kinds: Vec<&str> = rows.iter().map(|row| row.kind.name()).collect();
         assert_eq!(kinds, ["mined", "sent", "mined", "opening"]);
         assert_eq!(story.ledger.history(2).len(), 2);
+    }
+
+    #[test]
+    fn a_bond_leaves_the_balance_and_a_row_that_says_so() {
+        let mut story = Story::new();
+        story.mine(1_000_000);
+        story.open_with(0);
+        let bond = Bond {
+            amount: Amount::from_base(600_000),
+            ..Bond::default()
+        };
+        let bonded = testing::order(&story.key, 0, bond, Order::Bond);
+        let retired = testing::order(&story.key, 1, MnExit::default(), Order::MnExit);
+        let block = BlockScan {
+            transactions: [(0, &bonded), (1, &retired)]
+                .map(|(index, transaction)| ScannedTransaction {
+                    index,
+                    transaction: transaction.clone(),
+                    fee: Amount::from_base(5),
+                })
+                .to_vec(),
+            ..story.next_block()
+        };
+        story.connect(&block);
+        let account = story.account();
+        let confirmed = story.ledger.balance(&account).confirmed;
+        assert_eq!(confirmed.base_units(), 1_000_000 - 600_000 - 5 - 5);
+        assert_eq!(story.ledger.chain_nonce(&account), 2);
+        let rows = story.ledger.history(2);
+        let row = |row: &HistoryRow| (row.kind.name(), row.debit.base_units(), row.order);
+        let id = |transaction: &Transaction| Some(OrderId::Transaction(transaction.id()));
+        assert_eq!(row(&rows[0]), ("masternode_order", 5, id(&retired)));
+        assert_eq!(row(&rows[1]), ("stake_order", 600_005, id(&bonded)));
+        story.revert();
+        let confirmed = story.ledger.balance(&account).confirmed;
+        assert_eq!(confirmed.base_units(), 1_000_000);
     }
 
     #[test]

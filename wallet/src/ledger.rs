@@ -334,7 +334,9 @@ impl Ledger {
 /// The own order that an entry says is included.
 fn order_id(event: &Event) -> Option<OrderId> {
     match event {
-        Event::Sent { tx, .. } | Event::RecordSet { tx, .. } => Some(OrderId::Transaction(*tx)),
+        Event::Sent { tx, .. } | Event::RecordSet { tx, .. } | Event::Served { tx, .. } => {
+            Some(OrderId::Transaction(*tx))
+        }
         Event::EnvelopePaid { core, .. } => Some(OrderId::Payment(*core)),
         Event::Received { .. } | Event::Earned { .. } | Event::Corrected { .. } => None,
     }

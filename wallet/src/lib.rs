@@ -53,7 +53,7 @@ pub mod vault_key;
 #[cfg(test)]
 mod testing;
 
-pub use activity::{BlockScan, Credit, CreditSource};
+pub use activity::{BlockScan, Credit, CreditSource, Duty};
 pub use change_set::{AccountOrigin, ChangeSet};
 pub use error::{
     BuildError, ChangeSetError, DiscardError, FollowError, KeyError, KeystoreError, MessageError,

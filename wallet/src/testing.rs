@@ -45,15 +45,23 @@ pub(crate) fn transfer(from: &AccountKey, nonce: u64, to: &[(AccountId, u64)]) -
         to,
         amount: Amount::from_base(amount),
     };
+    let outputs = to.iter().map(output).collect();
+    order(from, nonce, Transfer { outputs }, Order::Transfer)
+}
+
+/// A signed order outside any ledger; `order` says of which kind the body is.
+pub(crate) fn order<B>(
+    from: &AccountKey,
+    nonce: u64,
+    body: B,
+    order: impl FnOnce(Signed<B>) -> Order,
+) -> Transaction {
     let prefix = Prefix {
         sender: from.public(),
         nonce,
         ..Prefix::default()
     };
-    let body = Transfer {
-        outputs: to.iter().map(output).collect(),
-    };
-    let order = Order::Transfer(Signed {
+    let order = order(Signed {
         prefix,
         body,
         signature: Signature::default(),

@@ -392,6 +392,8 @@ fn take_transaction(state: &mut State, tx: &Transaction) -> bool {
             }
             is_next
         }
+        // The session orders neither bonds nor masternodes.
+        _ => false,
     }
 }
 

@@ -16,6 +16,7 @@ use chain::envelope::{ClearPayment, CreditSpend, RateLimitProof};
 use chain::evidence::Evidence;
 use chain::finality::{FinalityGroup, FinalityVote};
 use chain::record::{AccountRecord, Stamp};
+use chain::transaction::{Bond, MnExit, MnRegister, MnRevive, Signed, Unbond, Wake};
 use chain::vote::{IncludedVote, Vote};
 use chain::{Address, Aux, Block, Body, Envelope, EnvelopeBytes, Header, Transaction};
 
@@ -32,9 +33,15 @@ pub(crate) struct Decoder {
 }
 
 /// All of them.
-pub(crate) const DECODERS: [Decoder; 17] = [
+pub(crate) const DECODERS: [Decoder; 23] = [
     by_codec::<Header, { Header::BYTES }>("header"),
     by_codec::<Transaction, { Transaction::BYTES_MAX }>("transaction"),
+    by_codec::<Signed<Bond>, { order_bytes(104) }>("bond"),
+    by_codec::<Signed<Unbond>, { order_bytes(4) }>("unbond"),
+    by_codec::<Signed<Wake>, { order_bytes(4) }>("wake"),
+    by_codec::<Signed<MnRegister>, { order_bytes(234) }>("mn_register"),
+    by_codec::<Signed<MnRevive>, { order_bytes(4) }>("mn_revive"),
+    by_codec::<Signed<MnExit>, { order_bytes(4) }>("mn_exit"),
     by_codec::<AccountRecord, { AccountRecord::BYTES }>("account_record"),
     by_codec::<Stamp, { Stamp::BYTES }>("stamp"),
     by_codec::<Vote, 108>("vote"),
@@ -60,6 +67,11 @@ pub(crate) const DECODERS: [Decoder; 17] = [
         recode: |bytes| Some(Envelope::parse(bytes).ok()?.to_bytes().as_slice().to_vec()),
     },
 ];
+
+/// Bytes of an order whose body has so many: with prefix and signature, without version and kind.
+const fn order_bytes(body_bytes: usize) -> usize {
+    56 + body_bytes + 64
+}
 
 /// The one text among the doors; its canonical form is lower case.
 pub(crate) fn decode_address(text: &str) -> Option<String> {

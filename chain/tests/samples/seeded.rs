@@ -11,7 +11,10 @@ use chain::envelope::{Auth, ClearPayment, CreditSpend, EnvelopeKind, RateLimitPr
 use chain::evidence::{DoubleVote, Evidence, FinalityConflict, SignedLink};
 use chain::finality::{FinalityGroup, FinalitySignature, FinalityVote};
 use chain::record::{AccountRecord, InboxKey, Stamp};
-use chain::transaction::{Order, Output, Prefix, RecordUpdate, Signed, Transfer};
+use chain::transaction::{
+    Bond, MnExit, MnRegister, MnRevive, Order, Output, Prefix, RecordUpdate, ServiceAddress,
+    Signed, Transfer, Unbond, Wake,
+};
 use chain::units::{BondId, CheckpointNumber, CompactTarget, MasternodeId, RateEpoch};
 use chain::vote::{IncludedVote, Vote};
 use chain::{
@@ -35,6 +38,12 @@ impl Seeded {
         match name {
             "header" => codec::encode(&self.header()),
             "transaction" => codec::encode(&self.transaction()),
+            "bond" => codec::encode(&self.order(Self::bond)),
+            "unbond" => codec::encode(&self.order(Self::unbond)),
+            "wake" => codec::encode(&self.order(Self::wake)),
+            "mn_register" => codec::encode(&self.order(Self::registration)),
+            "mn_revive" => codec::encode(&self.order(Self::revival)),
+            "mn_exit" => codec::encode(&self.order(Self::exit)),
             "account_record" => codec::encode(&self.record()),
             "stamp" => codec::encode(&self.stamp()),
             "vote" => codec::encode(&self.vote()),
@@ -144,41 +153,97 @@ impl Seeded {
     }
 
     fn transaction(&mut self) -> Transaction {
-        let prefix = Prefix {
-            sender: PublicKey::from_bytes(self.bytes()),
-            nonce: self.number(),
-            max_fee: self.amount(),
-            tip: self.amount(),
-        };
-        let order = if self.below(2) == 0 {
-            let outputs = self.list(5, |seeded| Output {
-                to: AccountId::from_bytes(seeded.bytes()),
-                amount: seeded.amount(),
-            });
-            let signature = self.signature();
-            Order::Transfer(Signed {
-                prefix,
-                body: Transfer { outputs },
-                signature,
-            })
-        } else {
-            let record = self.record();
-            let stamp = if self.below(2) == 0 {
-                None
-            } else {
-                Some(self.stamp())
-            };
-            let signature = self.signature();
-            Order::AccountRecord(Signed {
-                prefix,
-                body: RecordUpdate { record, stamp },
-                signature,
-            })
+        let order = match self.below(8) {
+            0 | 1 => Order::Transfer(self.order(Self::transfer)),
+            2 => Order::Bond(self.order(Self::bond)),
+            3 => Order::Unbond(self.order(Self::unbond)),
+            4 => Order::Wake(self.order(Self::wake)),
+            5 => Order::MnRegister(self.order(Self::registration)),
+            6 => match self.below(2) {
+                0 => Order::MnRevive(self.order(Self::revival)),
+                _ => Order::MnExit(self.order(Self::exit)),
+            },
+            _ => Order::AccountRecord(self.order(Self::record_update)),
         };
         Transaction {
             version: self.bytes::<1>()[0],
             order,
         }
+    }
+
+    fn order<B>(&mut self, body: impl FnOnce(&mut Self) -> B) -> Signed<B> {
+        let prefix = Prefix {
+            sender: self.key(),
+            nonce: self.number(),
+            max_fee: self.amount(),
+            tip: self.amount(),
+        };
+        Signed {
+            prefix,
+            body: body(self),
+            signature: self.signature(),
+        }
+    }
+
+    fn key(&mut self) -> PublicKey {
+        PublicKey::from_bytes(self.bytes())
+    }
+
+    fn transfer(&mut self) -> Transfer {
+        let outputs = self.list(5, |seeded| Output {
+            to: AccountId::from_bytes(seeded.bytes()),
+            amount: seeded.amount(),
+        });
+        Transfer { outputs }
+    }
+
+    fn bond(&mut self) -> Bond {
+        Bond {
+            vote_key: self.key(),
+            amount: self.amount(),
+            possession: self.signature(),
+        }
+    }
+
+    fn unbond(&mut self) -> Unbond {
+        let bond = BondId::new(self.small());
+        Unbond { bond }
+    }
+
+    fn wake(&mut self) -> Wake {
+        let bond = BondId::new(self.small());
+        Wake { bond }
+    }
+
+    fn registration(&mut self) -> MnRegister {
+        MnRegister {
+            operator_key: self.key(),
+            voting_key: self.key(),
+            payout: AccountId::from_bytes(self.bytes()),
+            address: ServiceAddress {
+                ip: self.bytes(),
+                port: u16::from_le_bytes(self.bytes()),
+            },
+            service: self.small(),
+            operator_possession: self.signature(),
+            voting_possession: self.signature(),
+        }
+    }
+
+    fn revival(&mut self) -> MnRevive {
+        let masternode = MasternodeId::new(self.small());
+        MnRevive { masternode }
+    }
+
+    fn exit(&mut self) -> MnExit {
+        let masternode = MasternodeId::new(self.small());
+        MnExit { masternode }
+    }
+
+    fn record_update(&mut self) -> RecordUpdate {
+        let record = self.record();
+        let stamp = (self.below(2) == 1).then(|| self.stamp());
+        RecordUpdate { record, stamp }
     }
 
     fn record(&mut self) -> AccountRecord {

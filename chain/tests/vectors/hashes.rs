@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::transactions::{AUX_RANDOMNESS, CHAIN, keypair, signing};
 use crate::twin::{bytes, object, unhex};
 
-static CONTEXTS: [&Context; 16] = [
+static CONTEXTS: [&Context; 18] = [
     &context::BLOCK_ID,
     &context::POW_CHALLENGE,
     &context::POW_HASH,
@@ -20,6 +20,8 @@ static CONTEXTS: [&Context; 16] = [
     &context::STATE,
     &context::STATE_KEY,
     &context::SEEN,
+    &context::LOTTERY,
+    &context::SEAT,
     &context::ADDRESS,
     &context::ENVELOPE_CORE,
     &context::ENVELOPE_MID,

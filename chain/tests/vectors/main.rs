@@ -20,6 +20,7 @@ mod addresses;
 mod blocks;
 mod envelopes;
 mod hashes;
+mod orders;
 mod transactions;
 mod twin;
 mod votes;

@@ -1,4 +1,4 @@
-//! Vectors of transactions and account records.
+//! Vectors of transactions and account records; bodies of stake and masternodes: `orders.rs`.
 
 use chain::record::{AccountRecord, InboxKey, Stamp};
 use chain::signature::{self, tag};
@@ -7,6 +7,7 @@ use chain::{AccountId, Amount, ChainId, PublicKey, Signature, Transaction, codec
 use secp256k1::Keypair;
 use serde_json::{Value, json};
 
+use crate::orders;
 use crate::twin::{Accept, Document, Reject, bytes, hex, list, object, wide};
 
 /// The chain that all vectors are signed for.
@@ -18,7 +19,12 @@ pub(crate) const AUX_RANDOMNESS: [u8; 32] = [6; 32];
 
 /// The signer of all vectors.
 pub(crate) fn keypair() -> Keypair {
-    Keypair::from_secret_bytes(SECRET).expect("a valid secret")
+    keypair_of(&SECRET)
+}
+
+/// The signer with this secret.
+pub(crate) fn keypair_of(secret: &[u8; 32]) -> Keypair {
+    Keypair::from_secret_bytes(*secret).expect("a valid secret")
 }
 
 /// Stands in for a signature where the vector is about something else.
@@ -26,7 +32,8 @@ pub(crate) fn placeholder_signature(byte: u8) -> Signature {
     Signature::from_bytes([byte; 64])
 }
 
-fn prefix() -> Prefix {
+/// Prefix of the transactions that pay a fee.
+pub(crate) fn prefix() -> Prefix {
     Prefix {
         sender: PublicKey::from(&keypair()),
         nonce: 3,
@@ -35,7 +42,8 @@ fn prefix() -> Prefix {
     }
 }
 
-fn sign(order: Order) -> Transaction {
+/// An order, signed by the signer of all vectors.
+pub(crate) fn sign(order: Order) -> Transaction {
     Transaction::signed(order, &CHAIN, &keypair(), &AUX_RANDOMNESS)
 }
 
@@ -160,6 +168,12 @@ pub(crate) fn transaction_twin(transaction: &Transaction) -> Value {
                 order.body.stamp.as_ref().map_or(Value::Null, stamp_twin),
             ),
         ]),
+        Order::Bond(order) => orders::bond_twin(&order.body),
+        Order::Unbond(order) => orders::index_twin("bond", order.body.bond.get()),
+        Order::Wake(order) => orders::index_twin("bond", order.body.bond.get()),
+        Order::MnRegister(order) => orders::registration_twin(&order.body),
+        Order::MnRevive(order) => orders::index_twin("masternode", order.body.masternode.get()),
+        Order::MnExit(order) => orders::index_twin("masternode", order.body.masternode.get()),
     };
     object([
         ("version", json!(transaction.version)),
@@ -173,8 +187,19 @@ pub(crate) fn transaction_twin(transaction: &Transaction) -> Value {
     ])
 }
 
-/// How a signature of a vector was made, and that it holds.
+/// How a signature by the signer of all vectors was made, and that it holds.
 pub(crate) fn signing(tag: &str, signed: &[u8], key: &PublicKey, signature: &Signature) -> Value {
+    signing_by(&SECRET, tag, signed, key, signature)
+}
+
+/// How a signature by this secret was made, and that it holds.
+pub(crate) fn signing_by(
+    secret: &[u8; 32],
+    tag: &str,
+    signed: &[u8],
+    key: &PublicKey,
+    signature: &Signature,
+) -> Value {
     assert!(
         signature::verify(tag, &CHAIN, &[signed], key, signature),
         "{tag}: a wrong vector"
@@ -186,7 +211,7 @@ pub(crate) fn signing(tag: &str, signed: &[u8], key: &PublicKey, signature: &Sig
             "message",
             bytes(&signature::message(tag, &CHAIN, &[signed])),
         ),
-        ("secret", bytes(&SECRET)),
+        ("secret", bytes(secret)),
         ("aux_randomness", bytes(&AUX_RANDOMNESS)),
         ("key", bytes(key.as_bytes())),
         ("signature", bytes(signature.as_bytes())),
@@ -197,25 +222,29 @@ fn accept(name: &str, transaction: &Transaction) -> Accept {
     let encoded = codec::encode(transaction);
     let signed = &encoded[..encoded.len() - Signature::BYTES];
     let sender = transaction.prefix().sender;
+    let mut derived = object([
+        ("id", bytes(transaction.id().as_bytes())),
+        ("sender_account", bytes(transaction.sender().as_bytes())),
+        (
+            "stamp_commitment",
+            transaction
+                .stamp_commitment()
+                .map_or(Value::Null, |hash| bytes(&hash)),
+        ),
+        (
+            "signing",
+            signing(tag::TRANSACTION, signed, &sender, transaction.signature()),
+        ),
+    ]);
+    if let Some(possessions) = orders::possessions(transaction) {
+        derived["possessions"] = possessions;
+    }
     Accept {
         name: name.to_owned(),
         kind: "transaction",
         bytes: hex(&encoded),
         fields: transaction_twin(transaction),
-        derived: object([
-            ("id", bytes(transaction.id().as_bytes())),
-            ("sender_account", bytes(transaction.sender().as_bytes())),
-            (
-                "stamp_commitment",
-                transaction
-                    .stamp_commitment()
-                    .map_or(Value::Null, |hash| bytes(&hash)),
-            ),
-            (
-                "signing",
-                signing(tag::TRANSACTION, signed, &sender, transaction.signature()),
-            ),
-        ]),
+        derived,
     }
 }
 
@@ -243,7 +272,7 @@ pub(crate) fn transactions() -> Document {
     Document {
         about: "transactions: common prefix, body by kind, the sender's signature",
         spec: "docs/spec/03-transactions.md",
-        must_accept: vec![
+        must_accept: [
             accept("a transfer to one account", &transfer(1)),
             accept("a transfer to three accounts", &transfer(3)),
             accept(
@@ -257,7 +286,10 @@ pub(crate) fn transactions() -> Document {
             accept("an account record", &update(None)),
             accept("an account record with a stamp", &stamped_record()),
             accept_record(),
-        ],
+        ]
+        .into_iter()
+        .chain(orders::named().iter().map(|(name, tx)| accept(name, tx)))
+        .collect(),
         must_reject: rejects(),
     }
 }
@@ -271,7 +303,8 @@ fn rejects() -> Vec<Reject> {
         changed[at..at + new.len()].copy_from_slice(new);
         changed
     };
-    let mut rejects: Vec<Reject> = (1..=7u8)
+    let mut rejects: Vec<Reject> = [4u8]
+        .into_iter()
         .chain(9..=17)
         .chain([255])
         .map(|number| {
@@ -326,5 +359,6 @@ fn rejects() -> Vec<Reject> {
     ]);
     let record = codec::encode(&record());
     rejects.extend(crate::twin::wrong_lengths("account_record", &record));
+    rejects.extend(orders::rejects());
     rejects
 }

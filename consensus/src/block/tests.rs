@@ -4,6 +4,7 @@ use chain::envelope::Auth;
 use chain::evidence::{DoubleVote, FinalityConflict, SignedLink};
 use chain::finality::{FinalityGroup, FinalitySignature};
 use chain::transaction::Order;
+use chain::units::{BondId, CheckpointNumber, MasternodeId};
 use chain::vote::IncludedVote;
 use chain::{Amount, Block, EnvelopeError, Network, Signature};
 
@@ -288,13 +289,17 @@ fn evidence_has_its_number_form_and_is_not_repeated() {
     }
     let twice = [double_vote(1, 1, 2), double_vote(1, 1, 3)];
     assert_eq!(with_aux(evidence(twice)), Some(Rule::EvidenceRepeated));
-    let contradictions = [
-        double_vote(1, 1, 2),
-        double_vote(2, 1, 2),
+    let (double, surround) = (
         conflict((1, 5, 1), (1, 5, 2)),
         conflict((1, 6, 1), (2, 5, 1)),
-    ];
-    assert_eq!(with_aux(evidence(contradictions)), None);
+    );
+    // A masternode is slashed once, whatever else can be proved.
+    let twice = [double, surround];
+    assert_eq!(with_aux(evidence(twice)), Some(Rule::EvidenceRepeated));
+    for conflict in twice {
+        let contradictions = [double_vote(1, 1, 2), double_vote(2, 1, 2), conflict];
+        assert_eq!(with_aux(evidence(contradictions)), None);
+    }
 }
 
 #[test]

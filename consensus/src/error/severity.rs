@@ -90,6 +90,7 @@ impl Rule {
             // Time heals these, or our tip is another than the sender's.
             (
                 Self::NonceAhead { .. }
+                | Self::KindAhead { .. }
                 | Self::EpochAhead { .. }
                 | Self::StampTooYoung { .. }
                 | Self::StampReference { .. }
@@ -97,7 +98,13 @@ impl Rule {
                 | Self::StampHash
                 | Self::StampSolution
                 | Self::BodyLimit { .. }
-                | Self::StampLane { .. },
+                | Self::StampLane { .. }
+                // Committees, rosters and checkpoints of another branch.
+                | Self::VoteBlock { .. }
+                | Self::VoteWithoutSeat { .. }
+                | Self::FinalityTarget { .. }
+                | Self::FinalityNotInRoster { .. }
+                | Self::EvidenceAfterOrder { .. },
                 Carrier::Loose,
             ) => Severity::Harmless,
             // A block may have overtaken these on their way.
@@ -111,7 +118,21 @@ impl Rule {
                 | Self::StampTooOld { .. }
                 | Self::EpochPast { .. }
                 | Self::OneTimeKeySeen { .. }
-                | Self::ClearPrice { .. },
+                | Self::ClearPrice { .. }
+                | Self::VoteRepeated { .. }
+                | Self::FinalityRepeated { .. }
+                | Self::EvidenceHeight { .. }
+                | Self::EvidenceKnown
+                | Self::EvidenceUnknown
+                | Self::VoteKeyUsed { .. }
+                | Self::BondUnknown { .. }
+                | Self::MasternodeUnknown { .. }
+                // Numbers are given anew on another branch, with other owners.
+                | Self::NotOwner
+                | Self::AlreadyLeaving { .. }
+                | Self::NotDormant { .. }
+                | Self::MasternodeKeyUsed { .. }
+                | Self::NotBanned { .. },
                 Carrier::Loose,
             ) => Severity::Minor,
             (_, Carrier::Loose) => Severity::Serious,
@@ -169,6 +190,23 @@ mod tests {
             }),
             Severity::Harmless
         );
+        assert_eq!(
+            loose(Rule::KindAhead {
+                kind: 1,
+                from: height,
+                height
+            }),
+            Severity::Harmless
+        );
+        // That a kind is never active is known to everybody without a chain.
+        for rule in [
+            Rule::KindInactive { kind: 1 },
+            Rule::BondPossession,
+            Rule::MasternodeKeys,
+            Rule::MasternodePossession,
+        ] {
+            assert_eq!(loose(rule), Severity::Serious);
+        }
         // A stamp of another branch looks like a forged one.
         assert_eq!(loose(Rule::StampHash), Severity::Harmless);
         assert_eq!(loose(Rule::StampSolution), Severity::Harmless);
@@ -193,6 +231,38 @@ mod tests {
         );
         assert_eq!(loose(Rule::EnvelopeSignature), Severity::Serious);
         assert_eq!(loose(Rule::PowHash), Severity::Fatal);
+    }
+
+    #[test]
+    fn votes_of_another_branch_cost_their_relayer_nothing_and_forged_ones_do() {
+        use chain::units::{BondId, CheckpointNumber, MasternodeId};
+        let (bond, masternode) = (BondId::new(1), MasternodeId::new(1));
+        let (height, target) = (Height::new(9), CheckpointNumber::new(2));
+        let verdicts = [
+            (Rule::VoteWithoutSeat { bond }, Severity::Harmless),
+            (Rule::VoteBlock { height }, Severity::Harmless),
+            (Rule::FinalityTarget { target }, Severity::Harmless),
+            (Rule::FinalityNotInRoster { masternode }, Severity::Harmless),
+            (Rule::EvidenceAfterOrder { masternode }, Severity::Harmless),
+            (Rule::VoteRepeated { bond }, Severity::Minor),
+            (Rule::FinalityRepeated { masternode }, Severity::Minor),
+            (Rule::EvidenceHeight { height }, Severity::Minor),
+            (Rule::EvidenceKnown, Severity::Minor),
+            (Rule::EvidenceUnknown, Severity::Minor),
+            (Rule::VoteKeyUsed { bond }, Severity::Minor),
+            (Rule::NotOwner, Severity::Minor),
+            (Rule::AlreadyLeaving { release: height }, Severity::Minor),
+            (Rule::NotDormant { bond }, Severity::Minor),
+            (Rule::NotBanned { masternode }, Severity::Minor),
+            (Rule::MasternodeKeyUsed { masternode }, Severity::Minor),
+            (Rule::VoteSignature { bond }, Severity::Serious),
+            (Rule::FinalitySignature { masternode }, Severity::Serious),
+            (Rule::EvidenceSignature, Severity::Serious),
+        ];
+        for (rule, expected) in verdicts {
+            assert_eq!(rule.severity(Carrier::Loose), expected, "{rule}");
+            assert_eq!(rule.severity(Carrier::Block), Severity::Fatal, "{rule}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use chain::{BlockId, Header};
 
 use super::node::Node;
 use super::weight::{Score, weight};
-use super::{BlockTree, Insertion, LEVEL};
+use super::{BlockTree, Insertion};
 use crate::difficulty::Work;
 use crate::error::TreeError;
 use crate::header::CheckedHeader;
@@ -73,42 +73,47 @@ impl BlockTree {
         &self,
         checked: &CheckedHeader,
         parent: &Node,
-    ) -> Result<(Score, Work), TreeError> {
+    ) -> Result<Bound, TreeError> {
         let works = self.works_down_from(parent);
-        let before = Before {
-            bound: parent.bound,
-            pow_count: parent.header.pow_count,
-        };
-        bound_after(checked, before, works)
+        let before = Before::from(parent);
+        let level = self.level_above(&checked.header().parent, checked.header().height);
+        bound_after(
+            checked,
+            before,
+            works,
+            self.level_max(level, before.level_max, checked.header().height),
+        )
     }
 
     /// Bound of the last of linked headers that are not in the tree yet.
     fn bound_of(&self, branch: &[CheckedHeader]) -> Result<Score, TreeError> {
-        let mut before: Option<Before> = None;
+        let Some(first) = branch.first() else {
+            return Ok(Score::ZERO);
+        };
+        let base_id = first.header().parent;
+        let base = self
+            .nodes
+            .get(&base_id)
+            .ok_or(TreeError::UnknownParent { parent: base_id })?;
+        let mut below = Before::from(base);
         for (index, checked) in branch.iter().enumerate() {
-            let first_parent = branch.first().map(|first| first.header().parent);
-            let base = first_parent.and_then(|id| self.nodes.get(&id)).ok_or(
-                TreeError::UnknownParent {
-                    parent: first_parent.unwrap_or_default(),
-                },
-            )?;
             let newer = branch.get(..index).unwrap_or_default();
             let works = newer
                 .iter()
                 .rev()
                 .map(CheckedHeader::work)
                 .chain(self.works_down_from(base));
-            let below = before.unwrap_or(Before {
-                bound: base.bound,
-                pow_count: base.header.pow_count,
-            });
-            let (bound, _) = bound_after(checked, below, works)?;
-            before = Some(Before {
-                bound,
+            let height = checked.header().height;
+            let level = self.level_above(&base_id, height);
+            let level_max = self.level_max(level, below.level_max, height);
+            let bound = bound_after(checked, below, works, level_max)?;
+            below = Before {
+                bound: bound.score,
                 pow_count: checked.header().pow_count,
-            });
+                level_max,
+            };
         }
-        Ok(before.map(|before| before.bound).unwrap_or_default())
+        Ok(below.bound)
     }
 
     /// Works of a block and its ancestors, as far as the tree goes.
@@ -123,18 +128,50 @@ impl BlockTree {
 struct Before {
     bound: Score,
     pow_count: u64,
+    level_max: u32,
 }
 
-/// Bound of a header, and the most work of uncles in it.
+impl From<&Node> for Before {
+    fn from(node: &Node) -> Self {
+        Self {
+            bound: node.bound,
+            pow_count: node.header.pow_count,
+            level_max: node.level_max,
+        }
+    }
+}
+
+/// How heavy a block can turn out to be.
+#[derive(Clone, Copy)]
+pub(super) struct Bound {
+    /// Highest score that the headers down to the root allow.
+    pub(super) score: Score,
+    /// Most work of uncles in this block.
+    pub(super) uncle_work_max: Work,
+    /// Highest level of this block.
+    pub(super) level_max: u32,
+}
+
+/// Bound of a header.
 fn bound_after(
     checked: &CheckedHeader,
     before: Before,
     works: impl Iterator<Item = Work>,
-) -> Result<(Score, Work), TreeError> {
+    level_max: u32,
+) -> Result<Bound, TreeError> {
     let header: &Header = checked.header();
-    let uncles = super::uncles::uncle_work_max(header, before.pow_count, works);
-    let bound = weight(checked.work(), LEVEL, LEVEL)
-        .and_then(|heaviest| before.bound.checked_add(heaviest)?.checked_add_work(uncles))
+    let uncle_work_max = super::uncles::uncle_work_max(header, before.pow_count, works);
+    let score = weight(checked.work(), level_max, level_max)
+        .and_then(|heaviest| {
+            before
+                .bound
+                .checked_add(heaviest)?
+                .checked_add_work(uncle_work_max)
+        })
         .ok_or(TreeError::ScoreOverflow)?;
-    Ok((bound, uncles))
+    Ok(Bound {
+        score,
+        uncle_work_max,
+        level_max,
+    })
 }

@@ -15,6 +15,7 @@ use std::cmp::Reverse;
 use chain::{BlockId, Header};
 
 use super::uncles::Uncle;
+use super::votes::{Inclusion, Votes};
 use super::weight::Score;
 use crate::difficulty::Work;
 
@@ -89,10 +90,25 @@ pub(super) struct Node {
     pub(super) bound: Score,
     /// Most work of uncles that the header allows.
     pub(super) uncle_work_max: Work,
+    /// Highest level that this block can turn out to have.
+    pub(super) level_max: u32,
     pub(super) content: Content,
     /// Uncles that the body includes, whether or not the branch allows them.
     pub(super) uncles: Vec<Uncle>,
+    /// Votes that the body includes.
+    pub(super) inclusions: Vec<Inclusion>,
+    pub(super) counts_inclusions: bool,
+    /// Votes for this block.
+    pub(super) votes: Votes,
+    /// Seats that count, of those votes.
+    pub(super) seats: u32,
+    /// Up to how many of them multiply the work.
+    pub(super) level: u32,
+    /// For the first block of a term: level of the next one, once it was applied.
+    pub(super) level_after_next: Option<u32>,
     pub(super) score: Option<Score>,
+    /// Seats counted on the way from the root: decides between equal scores.
+    pub(super) ballots: u64,
     pub(super) invalid: bool,
     pub(super) conflicts_with_finality: bool,
     pub(super) standing: Standing,
@@ -137,6 +153,7 @@ impl Node {
             .filter(|_| self.standing == Standing::Sound)?;
         Some(Rank {
             score: self.score?,
+            ballots: self.ballots,
             seen: Reverse(seen),
             id: Reverse(*id),
         })
@@ -157,6 +174,7 @@ impl Node {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     pub(super) score: Score,
+    pub(super) ballots: u64,
     pub(super) seen: Reverse<Seen>,
     pub(super) id: Reverse<BlockId>,
 }

@@ -72,6 +72,7 @@ impl BlockTree {
         let beside = |id: &&BlockId| !kept.contains(*id) && !chain.contains(*id);
         self.forgotten
             .extend(self.nodes.keys().filter(beside).copied());
+        self.keep_levels_below(&root);
         self.nodes.retain(|id, _| kept.contains(id));
         self.leaves.retain(|leaf| kept.contains(&leaf.id));
         self.best_chain.drain(..passed);

@@ -22,7 +22,7 @@ use crate::error::ViewError;
 /// A state under construction.
 pub(crate) struct Overlay<'v, V> {
     view: &'v V,
-    values: BTreeMap<StateKey, Vec<u8>>,
+    values: BTreeMap<StateKey, Option<Vec<u8>>>,
     seen: BTreeMap<PublicKey, Option<RateEpoch>>,
 }
 
@@ -48,8 +48,9 @@ impl<'v, V: StateView> Overlay<'v, V> {
 
     /// The value under `key` as it stands now.
     pub(crate) fn get<T: Decode>(&self, key: &StateKey) -> Result<Option<T>, ViewError> {
-        if let Some(bytes) = self.values.get(key) {
-            return value::decode(key, bytes).map(Some);
+        if let Some(now) = self.values.get(key) {
+            let bytes = now.as_ref();
+            return bytes.map(|bytes| value::decode(key, bytes)).transpose();
         }
         self.view
             .value(key)?
@@ -58,7 +59,12 @@ impl<'v, V: StateView> Overlay<'v, V> {
     }
 
     pub(crate) fn set(&mut self, key: StateKey, value: &impl Encode) {
-        self.values.insert(key, codec::encode(value));
+        self.values.insert(key, Some(codec::encode(value)));
+    }
+
+    /// Removes a value that is over; nothing happens if there is none.
+    pub(crate) fn remove(&mut self, key: StateKey) {
+        self.values.insert(key, None);
     }
 
     /// The rate epoch of the envelope that used `key`, this block's included.
@@ -85,23 +91,18 @@ impl<'v, V: StateView> Overlay<'v, V> {
     /// The changes as two differences; `height` is the tip's plus one.
     pub(crate) fn finish(self, height: Height) -> Result<Difference, ViewError> {
         let (mut diff, mut undo) = (StateDiff::default(), StateDiff::default());
-        let mut changed = BTreeMap::new();
         for (key, after) in self.values {
             let before = self.view.value(&key)?;
-            if before.as_ref() != Some(&after) {
+            if before != after {
                 undo.values.insert(key, before);
-                changed.insert(key, after);
+                diff.values.insert(key, after);
             }
         }
         for (key, after) in self.seen {
             undo.seen.insert(key, self.view.seen(&key)?);
             diff.seen.insert(key, after);
         }
-        let tree = tree::update(self.view, height, &changed)?;
-        diff.values = changed
-            .into_iter()
-            .map(|(key, after)| (key, Some(after)))
-            .collect();
+        let tree = tree::update(self.view, height, &diff.values)?;
         diff.nodes = tree.nodes;
         undo.nodes = tree.undo;
         Ok(Difference {

@@ -8,6 +8,9 @@ use crate::testing::{MemoryState, TestChain};
 
 use chain::Network;
 
+/// What a block does to values: sets or removes them.
+type Values = BTreeMap<StateKey, Option<Vec<u8>>>;
+
 /// A state that lives only in its maps, for trees of any content.
 #[derive(Default)]
 struct Bare {
@@ -51,7 +54,7 @@ impl Bare {
         }
     }
 
-    fn put(&mut self, values: &BTreeMap<StateKey, Vec<u8>>) -> tree::TreeUpdate {
+    fn put(&mut self, values: &Values) -> tree::TreeUpdate {
         let update = tree::update(self, Height::new(self.tip + 1), values).expect("memory");
         self.commit(update.nodes.clone());
         self.tip += 1;
@@ -59,11 +62,22 @@ impl Bare {
     }
 }
 
-fn values(accounts: &[(u8, u8)]) -> BTreeMap<StateKey, Vec<u8>> {
-    let key = |account: u8| StateKey::Account(AccountId::from_bytes([account; 20]));
+fn key(account: u8) -> StateKey {
+    StateKey::Account(AccountId::from_bytes([account; 20]))
+}
+
+fn values(accounts: &[(u8, u8)]) -> Values {
+    let changes = accounts
+        .iter()
+        .map(|(account, value)| (*account, Some(*value)));
+    changed(&changes.collect::<Vec<_>>())
+}
+
+/// Values to set, and accounts to remove.
+fn changed(accounts: &[(u8, Option<u8>)]) -> Values {
     accounts
         .iter()
-        .map(|(account, value)| (key(*account), vec![*value; 9]))
+        .map(|(account, value)| (key(*account), value.map(|value| vec![value; 9])))
         .collect()
 }
 
@@ -142,7 +156,8 @@ proptest! {
     #[test]
     fn the_root_follows_from_the_values_alone_and_every_step_can_be_undone(
         blocks in proptest::collection::vec(
-            proptest::collection::vec((0u8..40, any::<u8>()), 0..12), 1..12,
+            proptest::collection::vec((0u8..40, proptest::option::weighted(0.6, any::<u8>())), 0..12),
+            1..12,
         ),
     ) {
         let mut bare = Bare::default();
@@ -150,9 +165,16 @@ proptest! {
         let mut history = Vec::new();
         for block in &blocks {
             let before = bare.diffs.nodes.clone();
-            let set = values(block);
+            // As the overlay does: what is not there is not removed.
+            let mut set = changed(block);
+            set.retain(|key, value| value.is_some() || all.contains_key(key));
             let update = bare.put(&set);
-            all.extend(set);
+            for (key, value) in set {
+                match value {
+                    Some(_) => all.insert(key, value),
+                    None => all.remove(&key),
+                };
+            }
             let mut fresh = Bare::default();
             prop_assert_eq!(fresh.put(&all).root, update.root);
             prop_assert_eq!(specified_root(&all), update.root);
@@ -200,7 +222,7 @@ fn chain_params() -> &'static Params {
 }
 
 /// The tree as the spec words it, computed anew from all values.
-fn specified_root(values: &BTreeMap<StateKey, Vec<u8>>) -> Hash32 {
+fn specified_root(values: &Values) -> Hash32 {
     fn subtree(leaves: &[([u8; 32], [u8; 32])], depth: usize) -> [u8; 32] {
         match leaves {
             [] => *b"SPARSE_MERKLE_PLACEHOLDER_HASH__",
@@ -218,10 +240,11 @@ fn specified_root(values: &BTreeMap<StateKey, Vec<u8>>) -> Hash32 {
             }
         }
     }
-    let leaf = |(key, value): (&StateKey, &Vec<u8>)| {
-        (*tree::key_hash(key).as_bytes(), chain::hash::blake3(value))
+    let leaf = |(key, value): (&StateKey, &Option<Vec<u8>>)| {
+        let value = value.as_ref()?;
+        Some((*tree::key_hash(key).as_bytes(), chain::hash::blake3(value)))
     };
-    let mut leaves: Vec<_> = values.iter().map(leaf).collect();
+    let mut leaves: Vec<_> = values.iter().filter_map(leaf).collect();
     leaves.sort_unstable();
     Hash32::from_bytes(subtree(&leaves, 0))
 }
@@ -287,4 +310,197 @@ fn keys_have_frozen_encodings() {
     assert_eq!(encoded(StateKey::BodyLimit), [5]);
     assert_eq!(encoded(StateKey::Finality), [6]);
     assert_eq!(encoded(StateKey::RecentUncles), [7]);
+    let (bond, masternode) = (BondId::new(258), MasternodeId::new(258));
+    let (term, key) = (Term::new(258), PublicKey::from_bytes([9; 32]));
+    let number = |tag: u8| vec![tag, 2, 1, 0, 0];
+    assert_eq!(encoded(StateKey::Counters), [8]);
+    assert_eq!(encoded(StateKey::Bond(bond)), number(9));
+    assert_eq!(
+        encoded(StateKey::VoteKey(key)),
+        [vec![10], vec![9; 32]].concat()
+    );
+    assert_eq!(encoded(StateKey::LiveBonds(258)), number(11));
+    assert_eq!(encoded(StateKey::LiveMasternodes(258)), number(12));
+    assert_eq!(encoded(StateKey::BondOffences(bond)), number(13));
+    assert_eq!(encoded(StateKey::Snapshot(term)), number(14));
+    let page = [number(15), vec![3, 0, 0, 0]].concat();
+    assert_eq!(encoded(StateKey::SnapshotPage(term, 3)), page);
+    assert_eq!(encoded(StateKey::IncludedVotes(8)), [16, 8]);
+    assert_eq!(encoded(StateKey::Masternode(masternode)), number(17));
+    let of_key = [vec![18], vec![9; 32]].concat();
+    assert_eq!(encoded(StateKey::MasternodeKey(key)), of_key);
+    assert_eq!(encoded(StateKey::PaymentQueue), [19]);
+    let entry = [number(20), vec![0; 4]].concat();
+    assert_eq!(encoded(StateKey::QueueEntry(258)), entry);
+    assert_eq!(encoded(StateKey::Candidate), [21]);
+    assert_eq!(encoded(StateKey::RosterHead), [22]);
+    assert_eq!(encoded(StateKey::Roster(3)), [23, 3]);
+    assert_eq!(encoded(StateKey::OpenTarget(3)), [24, 3]);
+    let releases = [number(25), vec![0; 4]].concat();
+    assert_eq!(encoded(StateKey::Releases(Height::new(258))), releases);
+    assert_eq!(encoded(StateKey::SlashedIn(term)), number(26));
+}
+
+/// A value in hexadecimal.
+fn hex(value: &impl chain::codec::Encode) -> String {
+    let bytes = chain::codec::encode(value);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn values_of_stake_have_frozen_encodings() {
+    use chain::Amount;
+    use value::{
+        Bond, BookedVote, Counters, Duty, IncludedVotes, LivePage, Release, Releases, SnapshotHead,
+        SnapshotMember, SnapshotPage,
+    };
+    let (term, key) = (Term::new(2), PublicKey::from_bytes([7; 32]));
+    let counters = Counters {
+        bonds: 1,
+        masternodes: 2,
+    };
+    assert_eq!(hex(&counters), "0100000002000000");
+    let bond = Bond {
+        owner: AccountId::from_bytes([5; 20]),
+        key,
+        amount: Amount::from_base(6),
+        release: Some(Height::new(9)),
+        dormant: true,
+        jailed_until: term,
+        duty: Duty::default().with(term, 4, 3),
+    };
+    let (owner, key_hex) = ("05".repeat(20), "07".repeat(32));
+    let rest = "0600000000000000010900000000000000010200000002000000 0400000003000000";
+    let rest = rest.replace(' ', "");
+    assert_eq!(hex(&bond), format!("{owner}{key_hex}{rest}"));
+    let mut page = LivePage::default();
+    page.set(9, true);
+    assert_eq!(hex(&page), format!("0002{}", "00".repeat(126)));
+    let head = SnapshotHead {
+        supply: Amount::from_base(1),
+        bonded: Amount::from_base(2),
+        level: 3,
+        weight: 4,
+        pages: vec![5],
+    };
+    let expected = "01000000000000000200000000000000030400000000000000 0100000000000000";
+    let expected = expected.replace(' ', "") + "0500000000000000";
+    assert_eq!(hex(&head), expected);
+    let member = SnapshotMember {
+        bond: BondId::new(1),
+        key,
+        weight: 2,
+    };
+    let members = SnapshotPage {
+        members: vec![member],
+    };
+    let expected = format!("010000000000000001000000{key_hex}0200000000000000");
+    assert_eq!(hex(&members), expected);
+    let included = IncludedVotes {
+        height: Height::new(3),
+        votes: vec![BookedVote {
+            bond: BondId::new(1),
+            seats: 2,
+        }],
+    };
+    let expected = "030000000000000001000000000000000100000002000000";
+    assert_eq!(hex(&included), expected);
+    let releases = Releases {
+        due: vec![
+            Release::Bond(BondId::new(1)),
+            Release::Masternode(MasternodeId::new(2)),
+        ],
+    };
+    assert_eq!(hex(&releases), "020000000000000000010000000102000000");
+}
+
+#[test]
+fn values_of_masternodes_have_frozen_encodings() {
+    use chain::Amount;
+    use chain::transaction::ServiceAddress;
+    use chain::units::CheckpointNumber;
+    use value::{
+        Candidate, Duty, Masternode, OpenTarget, PaymentQueue, Roster, RosterHead, RosterMember,
+        Standing,
+    };
+    let key = |byte: u8| PublicKey::from_bytes([byte; 32]);
+    let masternode = Masternode {
+        owner: AccountId::from_bytes([1; 20]),
+        operator: key(2),
+        voting: key(3),
+        payout: AccountId::from_bytes([4; 20]),
+        address: ServiceAddress {
+            ip: [5; 16],
+            port: 6,
+        },
+        service: 7,
+        collateral: Amount::from_base(8),
+        registered: Height::new(9),
+        last_paid: Some(Height::new(10)),
+        pose: 11,
+        standing: Standing::Slashed {
+            height: Height::new(12),
+            front_weight: 13,
+        },
+        release: None,
+        duty: Duty::default().with(Term::new(14), 15, 16),
+        position: Some(17),
+    };
+    let expected = [
+        "01".repeat(20),
+        "02".repeat(32),
+        "03".repeat(32),
+        "04".repeat(20),
+        "05".repeat(16) + "0600" + "07000000",
+        "0800000000000000".to_owned() + "0900000000000000",
+        "010a00000000000000".to_owned() + "0b000000",
+        "020c00000000000000".to_owned() + "0d00000000000000" + "00",
+        "0e0000000f00000010000000".to_owned() + "011100000000000000",
+    ];
+    assert_eq!(hex(&masternode), expected.concat());
+    let queue = PaymentQueue {
+        head: 1,
+        tail: 2,
+        entered: 3,
+        next: 4,
+    };
+    let expected = "0100000000000000020000000000000003000000 04000000".replace(' ', "");
+    assert_eq!(hex(&queue), expected);
+    let member = RosterMember {
+        masternode: MasternodeId::new(2),
+        key: key(3),
+        weight: 4,
+    };
+    let roster = Roster {
+        number: 1,
+        members: vec![member],
+    };
+    let key_hex = "03".repeat(32);
+    let roster_hex = format!("01000000010000000000000002000000{key_hex}0400000000000000");
+    assert_eq!(hex(&roster), roster_hex);
+    let candidate = Candidate {
+        supply: Amount::from_base(9),
+        roster,
+    };
+    assert_eq!(hex(&candidate), format!("0900000000000000{roster_hex}"));
+    let head = RosterHead {
+        front: Some(2),
+        rear: Some(1),
+        made: 2,
+        dynasty: 1,
+        last_final_height: Height::new(5),
+        front_weight: 6,
+    };
+    let expected = "0102000000010100000002000000010000000500000000000000 0600000000000000";
+    assert_eq!(hex(&head), expected.replace(' ', ""));
+    let target = OpenTarget {
+        number: CheckpointNumber::new(5),
+        source: CheckpointNumber::new(4),
+        front: 2,
+        rear: 1,
+        is_justified: true,
+        signers: vec![MasternodeId::new(3)],
+    };
+    let expected = "05000000040000000200000001000000 01010000000000000003000000";
+    assert_eq!(hex(&target), expected.replace(' ', ""));
 }

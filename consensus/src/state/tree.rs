@@ -138,11 +138,11 @@ pub(crate) struct TreeUpdate {
     pub undo: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
-/// Sets `values` on top of the tree at the view's tip; `height` is the tip's plus one.
+/// Sets and removes `values` on top of the tree at the view's tip; `height` is the tip's plus one.
 pub(crate) fn update(
     view: &impl StateView,
     height: Height,
-    values: &BTreeMap<StateKey, Vec<u8>>,
+    values: &BTreeMap<StateKey, Option<Vec<u8>>>,
 ) -> Result<TreeUpdate, ViewError> {
     let reader = Reader::new(view);
     let version = height.get();
@@ -183,7 +183,7 @@ struct NewNodes {
 fn insert<V: StateView>(
     reader: &Reader<'_, V>,
     version: Version,
-    values: &BTreeMap<StateKey, Vec<u8>>,
+    values: &BTreeMap<StateKey, Option<Vec<u8>>>,
 ) -> anyhow::Result<(Hash32, NewNodes)> {
     let tree = JellyfishMerkleTree::<_, Blake3>::new(reader);
     if values.is_empty() {
@@ -200,13 +200,26 @@ fn insert<V: StateView>(
             },
         ));
     }
-    let set = values
+    let hashed = |key: &StateKey| KeyHash(*key_hash(key).as_bytes());
+    let set_only: Option<Vec<_>> = values
         .iter()
-        .map(|(key, value)| (KeyHash(*key_hash(key).as_bytes()), value.clone()));
-    let (roots, batch) = tree.batch_put_value_sets(vec![set.collect()], None, version)?;
-    let root = roots
-        .last()
-        .ok_or_else(|| anyhow::anyhow!("one version has one root"))?;
+        .map(|(key, value)| Some((hashed(key), value.clone()?)))
+        .collect();
+    // The batch is the faster of the two and cannot remove; most blocks remove nothing.
+    let (root, batch) = match set_only {
+        Some(set) => {
+            let (roots, batch) = tree.batch_put_value_sets(vec![set], None, version)?;
+            let root = roots.last().copied();
+            let root = root.ok_or_else(|| anyhow::anyhow!("one version has one root"))?;
+            (root, batch)
+        }
+        None => {
+            let changes = values
+                .iter()
+                .map(|(key, value)| (hashed(key), value.clone()));
+            tree.put_value_set(changes, version)?
+        }
+    };
     let nodes = batch.node_batch.nodes();
     let nodes = nodes
         .iter()

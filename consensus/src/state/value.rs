@@ -4,6 +4,8 @@
 //! * Every value is in the canonical codec; an absent value stands for the default named here.
 //! * An account without coins that has ordered nothing has no value. It cannot come back to that:
 //!   the nonce of an account that spent is above zero, so no block removes an account.
+//! * Values that are over are removed: bonds and masternodes that were paid back, snapshots that no
+//!   height needs, offences, rings of what is open.
 //!
 //! # Spec
 //! docs/spec/11-state.md §2
@@ -20,6 +22,21 @@ use genesis::law;
 use super::{StateKey, StateView};
 use crate::error::ViewError;
 use crate::reward;
+
+mod masternode;
+mod stake;
+
+pub use masternode::{
+    Candidate, Masternode, OpenTarget, PaymentQueue, Roster, RosterHead, RosterMember, Standing,
+    candidate, masternode, masternode_of_key, payment_queue, roster_head, slashed_in,
+};
+pub(crate) use masternode::{open_targets, roster};
+pub(crate) use stake::snapshot_page;
+pub use stake::{
+    Bond, BookedVote, Counters, Duty, IncludedVotes, LivePage, Offences, Release, Releases,
+    SnapshotHead, SnapshotMember, SnapshotPage, bond, bond_of_key, counters, included_votes,
+    snapshot,
+};
 
 /// Coins and the count of orders of an account. Default: neither.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, SchemaRead, SchemaWrite)]
@@ -84,6 +101,18 @@ pub(crate) fn decode<T: Decode>(key: &StateKey, bytes: &[u8]) -> Result<T, ViewE
     codec::decode(bytes, bytes.len()).map_err(|error| ViewError::Damaged {
         reason: format!("value of {key:?}: {error}"),
     })
+}
+
+/// Coins that a value holds: a balance, what is left of a bond or of a collateral.
+pub(crate) fn coins(key: &StateKey, bytes: &[u8]) -> Result<Amount, ViewError> {
+    match key {
+        StateKey::Account(_) => decode(key, bytes).map(|account: Account| account.balance),
+        StateKey::Bond(_) => decode(key, bytes).map(|bond: Bond| bond.amount),
+        StateKey::Masternode(_) => {
+            decode(key, bytes).map(|masternode: Masternode| masternode.collateral)
+        }
+        _ => Ok(Amount::ZERO),
+    }
 }
 
 fn read<T: Decode>(view: &impl StateView, key: &StateKey) -> Result<Option<T>, ViewError> {

@@ -11,7 +11,10 @@
 
 use chain::envelope::{Auth, ClearPayment, EnvelopeKind, SizeClass};
 use chain::record::{AccountRecord, InboxKey, Stamp};
-use chain::transaction::{Order, Output, Prefix, RecordUpdate, Signed, Transfer};
+use chain::transaction::{
+    Bond, MnRegister, Order, Output, Prefix, RecordUpdate, ServiceAddress, Signed, Transfer, kind,
+    possession,
+};
 use chain::units::RateEpoch;
 use chain::{AccountId, Amount, Envelope, PublicKey, Signature, Transaction};
 use genesis::Params;
@@ -30,6 +33,10 @@ impl Owner {
         Self {
             keypair: keypair(b"owner", number),
         }
+    }
+
+    pub(super) fn keypair(&self) -> &Keypair {
+        &self.keypair
     }
 
     /// Public key.
@@ -70,12 +77,7 @@ impl Owner {
         let body = Transfer {
             outputs: outputs.collect(),
         };
-        let order = Signed {
-            prefix,
-            body,
-            signature: Signature::default(),
-        };
-        self.sign(params, Order::Transfer(order))
+        self.order(params, prefix, body, Order::Transfer)
     }
 
     /// A signed record, to replace `before`.
@@ -112,12 +114,62 @@ impl Owner {
         stamp: Option<Stamp>,
     ) -> Transaction {
         let body = RecordUpdate { record, stamp };
-        let order = Signed {
+        self.order(params, prefix, body, Order::AccountRecord)
+    }
+
+    /// The bond of `amount` that an order with this prefix makes, for votes by `voter`.
+    #[must_use]
+    pub fn bond(params: &Params, prefix: &Prefix, voter: &Self, amount: Amount) -> Bond {
+        Bond {
+            vote_key: voter.key(),
+            amount,
+            possession: voter.prove_possession(params, kind::BOND, prefix),
+        }
+    }
+
+    /// The masternode that an order with this prefix registers: paid to its operator, reached
+    /// nowhere.
+    #[must_use]
+    pub fn registration(
+        params: &Params,
+        prefix: &Prefix,
+        operator: &Self,
+        voter: &Self,
+    ) -> MnRegister {
+        let kind = kind::MN_REGISTER;
+        MnRegister {
+            operator_key: operator.key(),
+            voting_key: voter.key(),
+            payout: operator.account(),
+            address: ServiceAddress::default(),
+            service: 0,
+            operator_possession: operator.prove_possession(params, kind, prefix),
+            voting_possession: voter.prove_possession(params, kind, prefix),
+        }
+    }
+
+    /// The owner's proof of possession for the order of this kind and prefix.
+    #[must_use]
+    pub fn prove_possession(&self, params: &Params, kind: u8, prefix: &Prefix) -> Signature {
+        possession::sign(kind, prefix, &params.chain_id(), &self.keypair, &[0; 32])
+    }
+
+    /// A signed order with this prefix; `order` says of which kind the body is.
+    #[must_use]
+    pub fn order<B>(
+        &self,
+        params: &Params,
+        prefix: Prefix,
+        body: B,
+        order: impl FnOnce(Signed<B>) -> Order,
+    ) -> Transaction {
+        let signature = Signature::default();
+        let signed = Signed {
             prefix,
             body,
-            signature: Signature::default(),
+            signature,
         };
-        self.sign(params, Order::AccountRecord(order))
+        self.sign(params, order(signed))
     }
 
     /// Signs an order.

@@ -6,6 +6,8 @@ use chain::{Network, PublicKey, Signature};
 use super::*;
 use crate::testing::{Owner, TestChain};
 
+mod stake;
+
 fn params() -> Params {
     Params::of(Network::Regtest)
 }

@@ -14,6 +14,8 @@
 //! # Not here
 //! Which items to offer, and when to start anew: `node`.
 
+use chain::finality::{FinalityGroup, FinalitySignature};
+use chain::vote::IncludedVote;
 use chain::{
     AccountId, Aux, Block, BlockId, Body, Envelope, Header, Height, Timestamp, Transaction, WireId,
     codec, merkle,
@@ -24,7 +26,10 @@ use super::ParentFields;
 use super::ledger::Ledger;
 use crate::envelope::CheckedEnvelope;
 use crate::error::{ApplyError, Rule, ViewError};
+use crate::evidence::CheckedEvidence;
+use crate::finality::CheckedFinalityVote;
 use crate::header::HeaderContext;
+use crate::stake::CheckedVote;
 use crate::state::StateView;
 use crate::transaction::CheckedTransaction;
 
@@ -109,7 +114,7 @@ impl<'v, V: StateView> Draft<'v, V> {
     ///
     /// # Errors
     /// The first rule it breaks, or a failure of the state.
-    pub fn screen_transaction(&self, transaction: &Transaction) -> Result<(), ApplyError> {
+    pub fn screen_transaction(&mut self, transaction: &Transaction) -> Result<(), ApplyError> {
         self.ledger.screen_transaction(transaction)
     }
 
@@ -169,6 +174,60 @@ impl<'v, V: StateView> Draft<'v, V> {
         Ok(())
     }
 
+    /// Adds a vote.
+    ///
+    /// # Errors
+    /// The first rule it breaks, or a failure of the state; the draft is as before.
+    pub fn try_vote(&mut self, vote: &CheckedVote) -> Result<(), ApplyError> {
+        let body_bytes = self.body_with(codec::encoded_len(&IncludedVote::default()))?;
+        let included = self.ledger.include_checked_vote(vote)?;
+        self.body_bytes = body_bytes;
+        self.body.aux.votes.push(included);
+        Ok(())
+    }
+
+    /// Adds a finality vote.
+    ///
+    /// # Errors
+    /// The first rule it breaks, or a failure of the state; the draft is as before.
+    pub fn try_finality_vote(&mut self, checked: &CheckedFinalityVote) -> Result<(), ApplyError> {
+        let vote = checked.vote();
+        let groups = &self.body.aux.finality;
+        let group = groups.iter().position(|group| group.target == vote.target);
+        let signature = FinalitySignature {
+            masternode: vote.masternode,
+            signature: vote.signature,
+        };
+        let mut bytes = codec::encoded_len(&signature);
+        if group.is_none() {
+            bytes = bytes.saturating_add(codec::encoded_len(&FinalityGroup::default()));
+        }
+        let body_bytes = self.body_with(bytes)?;
+        self.ledger.include_checked_finality_vote(checked)?;
+        self.body_bytes = body_bytes;
+        let groups = &mut self.body.aux.finality;
+        match group.and_then(|group| groups.get_mut(group)) {
+            Some(group) => group.signatures.push(signature),
+            None => groups.push(FinalityGroup {
+                target: vote.target,
+                signatures: vec![signature],
+            }),
+        }
+        Ok(())
+    }
+
+    /// Adds a proof of misbehaviour.
+    ///
+    /// # Errors
+    /// The first rule it breaks, or a failure of the state; the draft is as before.
+    pub fn try_evidence(&mut self, checked: &CheckedEvidence) -> Result<(), ApplyError> {
+        let body_bytes = self.body_with(codec::encoded_len(checked.evidence()))?;
+        self.ledger.include_checked_evidence(checked)?;
+        self.body_bytes = body_bytes;
+        self.body.aux.evidence.push(*checked.evidence());
+        Ok(())
+    }
+
     fn body_with(&self, bytes: usize) -> Result<u64, Rule> {
         let body_bytes = self.body_bytes.saturating_add(bytes_u64(bytes));
         self.ledger
@@ -191,13 +250,8 @@ impl<'v, V: StateView> Draft<'v, V> {
         };
         let context = HeaderContext::new(parent, grandparent)?;
         let fields = ParentFields::of(view)?;
-        let mut uncles = self.body.aux.uncles;
-        uncles.sort_by_key(Header::id);
         let body = Body {
-            aux: Aux {
-                uncles,
-                ..self.body.aux
-            },
+            aux: in_order(self.body.aux),
             ..self.body
         };
         let leaves = self
@@ -223,6 +277,19 @@ impl<'v, V: StateView> Draft<'v, V> {
         };
         Ok(Block { header, body })
     }
+}
+
+/// Aux items as a block has them; nothing in them depends on the order they were offered in.
+fn in_order(mut aux: Aux) -> Aux {
+    aux.uncles.sort_by_key(Header::id);
+    aux.votes.sort_by_key(|vote| (vote.back, vote.bond));
+    aux.finality.sort_by_key(|group| group.target);
+    for group in &mut aux.finality {
+        group
+            .signatures
+            .sort_by_key(|signature| signature.masternode);
+    }
+    aux
 }
 
 fn bytes_u64(bytes: usize) -> u64 {

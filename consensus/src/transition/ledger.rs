@@ -1,39 +1,43 @@
 //! The books of one block: every step that reads or changes the state, for blocks and drafts alike.
 //!
 //! # Invariants
-//! * A method that names a broken rule has changed nothing.
+//! * A method that takes one item and names a broken rule has changed nothing. Those that take the
+//!   lists of a finished block end with the ledger at the first fault.
 //! * Received and earned coins wait in `credits` until the books are closed.
 //!
 //! # Spec
-//! docs/spec/11-state.md §4, docs/spec/03-transactions.md §6, docs/spec/04-envelopes.md §7
+//! docs/spec/11-state.md §4
 //!
 //! # Not here
-//! The order of the steps: [`super::apply`].
+//! The order of the steps: [`super::apply`]. What each kind of item does: the files below.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain::envelope::{Auth, ClearPayment, SizeClass};
-use chain::record::AccountRecord;
-use chain::transaction::{Order, Transfer};
-use chain::units::RateEpoch;
-use chain::{AccountId, Amount, BlockId, Envelope, Header, Height, PublicKey, Transaction};
+use chain::units::{BondId, CheckpointNumber, MasternodeId, RateEpoch};
+use chain::{AccountId, Amount, BlockId, Header, Height};
 use genesis::Params;
 
 use super::settlement;
 use crate::difficulty::Work;
-use crate::envelope::{Admission, CheckedEnvelope, check_window};
-use crate::error::{ApplyError, Rule, ViewError};
+use crate::error::{Rule, ViewError};
+use crate::evidence::Misdeed;
+use crate::finality::Target;
 use crate::reward;
-use crate::stamp::{self, DatedStamp};
+use crate::stake::Committee;
 use crate::state::overlay::{Difference, Overlay};
-use crate::state::value::{Account, Prices, RecentUncles, Supply};
+use crate::state::value::{Account, Prices, RecentUncles, Release, Supply};
 use crate::state::{self, StateKey, StateView, value};
-use crate::transaction::{CheckedTransaction, base_units, outputs_sum, stamp_of};
 
 mod branch;
-
-/// Bytes of the length that stands before an envelope in a body.
-const LENGTH_BYTES: u64 = 8;
+mod checkpoints;
+mod envelopes;
+mod evidence;
+mod masternodes;
+mod orders;
+mod releases;
+mod stake_orders;
+mod term;
+mod votes;
 
 /// The state of a block under way.
 pub(super) struct Ledger<'v, V> {
@@ -56,9 +60,32 @@ pub(super) struct Ledger<'v, V> {
     /// Payments for envelopes so far: in a block all transactions come before them.
     payments: BTreeMap<AccountId, u64>,
     stamped_bytes: u64,
+    /// Whether step 1 was done: it may cost a walk over all bonds, and most of what is asked of a
+    /// draft does not depend on it.
+    has_begun: bool,
+    /// Committees of the heights that were asked about.
+    committees: BTreeMap<Height, Committee>,
+    /// Seats of the votes that this block includes, by height and bond.
+    votes: BTreeMap<(Height, BondId), u32>,
+    /// Open checkpoints, once they were asked about.
+    targets: Option<Vec<Target>>,
+    /// Finality signatures that this block includes.
+    signatures: BTreeSet<(CheckpointNumber, MasternodeId)>,
+    /// What the evidence of this block proves.
+    misdeeds: BTreeSet<Misdeed>,
+    /// Masternodes that transactions of this block ordered something about.
+    ordered: BTreeSet<MasternodeId>,
+    /// What leaves `UNBOND` blocks from now.
+    leaving: BTreeSet<Release>,
+    /// Masternodes that were due and still sit in a roster.
+    put_off: BTreeSet<Release>,
     minted: Amount,
     burned: Amount,
     tips: Amount,
+    /// Miner's part of slashes.
+    bounty: Amount,
+    /// Miner's share for finality signatures.
+    signature_share: Amount,
 }
 
 /// What closing the books brings.
@@ -67,13 +94,6 @@ pub(super) struct Outcome {
     pub(super) uncle_work: Work,
     pub(super) minted: Amount,
     pub(super) burned: Amount,
-}
-
-/// What a transaction would do, once nothing speaks against it.
-struct Debit {
-    account: Account,
-    fee: Amount,
-    created: BTreeSet<AccountId>,
 }
 
 impl<'v, V: StateView> Ledger<'v, V> {
@@ -101,11 +121,23 @@ impl<'v, V: StateView> Ledger<'v, V> {
             created: BTreeSet::new(),
             payments: BTreeMap::new(),
             stamped_bytes: 0,
+            has_begun: false,
+            committees: BTreeMap::new(),
+            votes: BTreeMap::new(),
+            targets: None,
+            signatures: BTreeSet::new(),
+            misdeeds: BTreeSet::new(),
+            ordered: BTreeSet::new(),
+            leaving: BTreeSet::new(),
+            put_off: BTreeSet::new(),
             minted: Amount::ZERO,
             burned: Amount::ZERO,
             tips: Amount::ZERO,
+            bounty: Amount::ZERO,
+            signature_share: Amount::ZERO,
         };
-        if height.get().checked_rem(params.term_blocks) == Some(0) {
+        let term = params.term(height);
+        if params.term_start(term) == height {
             ledger.body_limit = settlement::body_limit_after(view, params)?;
             ledger.overlay.set(StateKey::BodyLimit, &ledger.body_limit);
         }
@@ -166,234 +198,24 @@ impl<'v, V: StateView> Ledger<'v, V> {
         }
     }
 
-    /// Executes a transaction.
-    pub(super) fn execute(&mut self, tx: &CheckedTransaction) -> Result<(), ApplyError> {
-        let transaction = tx.transaction();
-        let debit = self.judge(transaction)?;
-        let stamped_bytes = match tx.stamp() {
-            Some(dated) => self.lane_with(dated, bytes_u64(tx.bytes()))?,
-            None => self.stamped_bytes,
-        };
-        let burned = sum(self.burned, debit.fee)?;
-        let tips = sum(self.tips, transaction.prefix().tip)?;
-        match &transaction.order {
-            Order::Transfer(order) => {
-                for output in &order.body.outputs {
-                    self.credit(&output.to, output.amount)?;
-                }
-            }
-            Order::AccountRecord(order) => {
-                self.overlay
-                    .set(StateKey::Record(*tx.sender()), &order.body.record);
-            }
-        }
-        self.overlay
-            .set(StateKey::Account(*tx.sender()), &debit.account);
-        self.created.extend(debit.created);
-        self.stamped_bytes = stamped_bytes;
-        self.burned = burned;
-        self.tips = tips;
-        Ok(())
-    }
-
-    /// What a transaction may do here and now; says nothing about the work of its stamp.
-    fn judge(&self, transaction: &Transaction) -> Result<Debit, ApplyError> {
-        let sender = transaction.sender();
-        let mut account = self.account(&sender)?;
-        let prefix = transaction.prefix();
-        // Orders of an account that has already paid for an envelope come in the next block.
-        let paid = self.payments.get(&sender).copied().unwrap_or_default();
-        check_nonce(account.nonce, prefix.nonce)?;
-        if paid > 0 {
-            let expected = account.nonce.saturating_sub(paid);
-            return Err(Rule::NonceAhead {
-                expected,
-                found: prefix.nonce,
-            }
-            .into());
-        }
-        let record = match &transaction.order {
-            Order::AccountRecord(order) => Some((&order.body.record, self.record(&sender)?)),
-            Order::Transfer(_) => None,
-        };
-        let created = match &transaction.order {
-            Order::Transfer(order) => self.created_by(&order.body)?,
-            Order::AccountRecord(_) => BTreeSet::new(),
-        };
-        let fee = match stamp_of(transaction) {
-            Some(stamp) => {
-                // > "A first record may carry a stamp; then fee = tip = 0"
-                if record.as_ref().is_some_and(|(_, before)| before.is_some()) {
-                    return Err(Rule::StampNotFirst.into());
-                }
-                stamp::check_age(stamp.reference, self.height)?;
-                Amount::ZERO
-            }
-            None => self.fee(transaction, created.len())?,
-        };
-        // > "balance covers all debits"
-        let outputs = match &transaction.order {
-            Order::Transfer(order) => outputs_sum(&order.body),
-            Order::AccountRecord(_) => Some(Amount::ZERO),
-        };
-        let balance = account.balance;
-        let debit = outputs.and_then(|sum| sum.checked_add(fee)?.checked_add(prefix.tip));
-        account.balance = debit
-            .and_then(|debit| balance.checked_sub(debit))
-            .ok_or(Rule::BalanceTooLow { balance })?;
-        if let Some((record, before)) = record {
-            check_succession(record, before.as_ref())?;
-        }
-        account.nonce = next_nonce(account.nonce)?;
-        Ok(Debit {
-            account,
-            fee,
-            created,
-        })
-    }
-
-    /// > "fee = units * kib <= max_fee"
-    fn fee(&self, transaction: &Transaction, created: usize) -> Result<Amount, ApplyError> {
-        let created = u64::try_from(created).unwrap_or(u64::MAX);
-        let units = base_units(transaction).saturating_add(created);
-        let epoch = self.params.rate_epoch(self.height);
-        let kib = self
-            .price(epoch)
-            .ok_or_else(|| damaged("the current epoch has no price"))?;
-        let max_fee = transaction.prefix().max_fee;
-        let refused = Rule::FeeAboveMax {
-            units,
-            kib,
-            max_fee,
-        };
-        let fee = reward::fee(units, kib).filter(|fee| *fee <= max_fee);
-        Ok(fee.ok_or(refused)?)
-    }
-
-    /// > "+1 per account created": receivers that do not exist yet.
-    fn created_by(&self, transfer: &Transfer) -> Result<BTreeSet<AccountId>, ViewError> {
-        let mut created = BTreeSet::new();
-        for output in &transfer.outputs {
-            let known = self.created.contains(&output.to) || created.contains(&output.to);
-            if !known && self.account(&output.to)? == Account::default() {
-                created.insert(output.to);
-            }
-        }
-        Ok(created)
-    }
-
-    /// Includes an envelope.
-    pub(super) fn include_envelope(
-        &mut self,
-        envelope: &CheckedEnvelope,
-    ) -> Result<(), ApplyError> {
-        let (epoch, key) = (envelope.rate_epoch(), *envelope.one_time_key());
-        self.judge_place(epoch, &key)?;
-        match envelope.admission() {
-            Admission::Free => {}
-            Admission::Stamp(dated) => {
-                let bytes = bytes_u64(envelope.bytes().as_slice().len());
-                let bytes = bytes.saturating_add(LENGTH_BYTES);
-                self.stamped_bytes = self.lane_with(dated, bytes)?;
-            }
-            Admission::Clear(payment) => {
-                let account = self.judge_payment(payment, epoch, envelope.class())?;
-                let payer = AccountId::from(&payment.payer);
-                self.burned = sum(self.burned, payment.burn)?;
-                self.overlay.set(StateKey::Account(payer), &account);
-                let payments = self.payments.entry(payer).or_default();
-                *payments = payments.saturating_add(1);
-            }
-        }
-        self.overlay.mark_seen(key, epoch);
-        Ok(())
-    }
-
-    /// Rate epoch and one-time key.
-    fn judge_place(&self, epoch: RateEpoch, key: &PublicKey) -> Result<(), ApplyError> {
-        check_window(epoch, self.height, self.params)?;
-        match self.overlay.seen(key)? {
-            Some(epoch) => Err(Rule::OneTimeKeySeen { epoch }.into()),
-            None => Ok(()),
-        }
-    }
-
-    /// The payer's account after the payment.
-    fn judge_payment(
-        &self,
-        payment: &ClearPayment,
-        epoch: RateEpoch,
-        class: SizeClass,
-    ) -> Result<Account, ApplyError> {
-        // > "exact amount burn_units(cls) * kib_E"
-        let kib = self
-            .price(epoch)
-            .ok_or_else(|| damaged("an includable epoch has no price"))?;
-        let price = reward::fee(reward::burn_units(class), kib);
-        let expected = price.ok_or_else(|| damaged("an envelope costs more than the cap"))?;
-        if payment.burn != expected {
-            return Err(Rule::ClearPrice {
-                expected,
-                found: payment.burn,
-            }
-            .into());
-        }
-        let Account { balance, nonce } = self.account(&AccountId::from(&payment.payer))?;
-        check_nonce(nonce, payment.nonce)?;
-        let rest = balance
-            .checked_sub(payment.burn)
-            .ok_or(Rule::BalanceTooLow { balance })?;
-        Ok(Account {
-            balance: rest,
-            nonce: next_nonce(nonce)?,
-        })
-    }
-
-    /// Bytes of stamped items with one more: its block must be ours, old enough, and the lane wide
-    /// enough.
-    fn lane_with(&self, dated: &DatedStamp, bytes: u64) -> Result<u64, Rule> {
-        let height = dated.reference();
-        let reference = u32::try_from(height.get()).unwrap_or(u32::MAX);
-        stamp::check_age(reference, self.height)?;
-        if self.references.get(&height) != Some(dated.block()) {
-            return Err(Rule::StampReference { height });
-        }
-        let (limit, found) = (
-            self.stamped_limit(),
-            self.stamped_bytes.saturating_add(bytes),
-        );
-        if found <= limit {
-            Ok(found)
-        } else {
-            Err(Rule::StampLane { limit, found })
-        }
-    }
-
-    /// The contextual rules of a transaction, before its signature is worth verifying.
-    pub(super) fn screen_transaction(&self, transaction: &Transaction) -> Result<(), ApplyError> {
-        self.judge(transaction).map(|_| ())
-    }
-
-    /// The contextual rules of an envelope, before its signature is worth verifying.
-    pub(super) fn screen_envelope(&self, envelope: &Envelope) -> Result<(), ApplyError> {
-        self.judge_place(envelope.rate_epoch, &envelope.one_time_key)?;
-        match &envelope.auth {
-            Auth::Stamp(stamp) => Ok(stamp::check_age(stamp.reference, self.height)?),
-            Auth::Clear(payment) => self
-                .judge_payment(payment, envelope.rate_epoch, envelope.class)
-                .map(|_| ()),
-            Auth::None | Auth::RateLimit(_) | Auth::Credit(_) => Ok(()),
-        }
-    }
-
-    /// Pays the miner, adds all credits, and hands back both ways.
+    /// Settles votes and signatures, pays masternode and miner, adds all credits, and hands back
+    /// both ways.
     pub(super) fn close(
         mut self,
         payout: &AccountId,
         body_bytes: u64,
     ) -> Result<Outcome, ViewError> {
-        self.mint(payout, reward::miner(self.parent_supply(), self.uncles))?;
+        self.begin()?;
+        let seats = self.settle_votes()?;
+        self.settle_signatures()?;
+        self.pay_masternode()?;
+        let supply = self.parent_supply();
+        self.mint(payout, reward::miner(supply, self.uncles, seats))?;
+        self.mint(payout, self.signature_share)?;
         self.credit(payout, self.tips)?;
+        self.credit(payout, self.bounty)?;
+        self.turn_checkpoint()?;
+        self.plan_releases()?;
         for (account_id, credit) in std::mem::take(&mut self.credits) {
             let mut account = self.account(&account_id)?;
             account.balance = sum(account.balance, credit)?;
@@ -447,10 +269,6 @@ impl<'v, V: StateView> Ledger<'v, V> {
             .unwrap_or_default())
     }
 
-    fn record(&self, id: &AccountId) -> Result<Option<AccountRecord>, ViewError> {
-        self.overlay.get(&StateKey::Record(*id))
-    }
-
     fn price(&self, epoch: RateEpoch) -> Option<Amount> {
         self.prices
             .iter()
@@ -472,24 +290,6 @@ fn next_nonce(nonce: u64) -> Result<u64, ViewError> {
     nonce
         .checked_add(1)
         .ok_or_else(|| damaged("an account has no nonce left"))
-}
-
-/// > "inbox_gen grows; prev24 matches", zeros if there is no record before
-fn check_succession(record: &AccountRecord, before: Option<&AccountRecord>) -> Result<(), Rule> {
-    if let Some(before) = before
-        && record.inbox_generation <= before.inbox_generation
-    {
-        return Err(Rule::RecordGeneration {
-            before: before.inbox_generation,
-            found: record.inbox_generation,
-        });
-    }
-    let link = before.map(AccountRecord::link).unwrap_or_default();
-    if record.previous == link {
-        Ok(())
-    } else {
-        Err(Rule::RecordLink)
-    }
 }
 
 fn bytes_u64(bytes: usize) -> u64 {

@@ -17,7 +17,7 @@ use genesis::{Params, law};
 use crate::error::ViewError;
 use crate::reward;
 use crate::state::overlay::{Difference, Overlay};
-use crate::state::value::{self, Account, EpochPrice, Prices, RecentUncles, Supply};
+use crate::state::value::{self, EpochPrice, Prices, RecentUncles, Supply};
 use crate::state::{StateDiff, StateKey, StateView};
 
 /// Limit of a body in the term that begins after a full one.
@@ -121,34 +121,31 @@ pub(super) fn keep_uncles<V: StateView>(
     overlay.set(StateKey::RecentUncles, &uncles);
 }
 
-/// > "balances = supply <= C", as a statement about one block: what all accounts together gained
-/// > is what was minted less what was burned.
+/// > "balances + bonds + collaterals = supply <= C", as a statement about one block: what they
+/// > gained together is what was minted less what was burned.
 pub(super) fn check_conservation(
     difference: &Difference,
     minted: Amount,
     burned: Amount,
 ) -> Result<(), ViewError> {
-    let after = balances(&difference.diff)?.checked_add(burned.base_units().into());
-    let before = balances(&difference.undo)?.checked_add(minted.base_units().into());
+    let after = coins(&difference.diff)?.checked_add(burned.base_units().into());
+    let before = coins(&difference.undo)?.checked_add(minted.base_units().into());
     if after.is_some() && after == before {
         return Ok(());
     }
     Err(damaged(format!(
-        "accounts hold {after:?} with the burned, {before:?} with the minted"
+        "accounts, bonds and masternodes hold {after:?} with the burned, {before:?} with the minted"
     )))
 }
 
-/// All balances that a difference names.
-fn balances(diff: &StateDiff) -> Result<u128, ViewError> {
-    let accounts = diff
-        .values
-        .iter()
-        .filter(|(key, _)| matches!(key, StateKey::Account(_)));
-    accounts
+/// All coins in the values that a difference names.
+fn coins(diff: &StateDiff) -> Result<u128, ViewError> {
+    let values = diff.values.iter();
+    values
         .filter_map(|(key, bytes)| Some((key, bytes.as_ref()?)))
         .try_fold(0u128, |sum, (key, bytes)| {
-            let account: Account = value::decode(key, bytes)?;
-            Ok(sum.saturating_add(account.balance.base_units().into()))
+            let coins = value::coins(key, bytes)?;
+            Ok(sum.saturating_add(coins.base_units().into()))
         })
 }
 
@@ -159,6 +156,7 @@ fn damaged(reason: String) -> ViewError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::value::Account;
     use chain::{AccountId, codec};
 
     fn difference(before: &[u64], after: &[u64]) -> Difference {

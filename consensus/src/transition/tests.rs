@@ -18,8 +18,15 @@ use crate::testing::{MemoryState, Owner, TestChain, TestEnvelope, reseal, solve}
 
 mod admission;
 mod context;
+mod evidence;
+mod finality;
+mod masternodes;
 mod prop;
+mod prop_stake;
+mod stake_orders;
 mod steps;
+mod votes;
+mod world;
 
 /// Covers every fee of these tests.
 const MAX_FEE: Amount = Amount::from_base(100_000);

@@ -109,7 +109,7 @@ impl Tree {
             deliveries.retain(|(_, index, is_body)| {
                 let (header, _) = &self.blocks[*index];
                 let result = if *is_body {
-                    tree.add_body(header.id(), &self.uncles[*index], Seen::BeforeRestart)
+                    tree.add_body(header.id(), &self.uncles[*index], &[], Seen::BeforeRestart)
                 } else {
                     tree.insert(header).map(drop)
                 };
@@ -235,7 +235,7 @@ proptest! {
         for ((header, _), uncles) in blocks.blocks.iter().zip(&blocks.uncles) {
             prop_assert!(tree.insert(header).is_ok());
             if *header.id() != missing {
-                prop_assert!(tree.add_body(header.id(), uncles, Seen::BeforeRestart).is_ok());
+                prop_assert!(tree.add_body(header.id(), uncles, &[], Seen::BeforeRestart).is_ok());
             }
         }
         let observed = |tree: &BlockTree| -> Vec<(Option<BlockStatus>, Option<Score>)> {

@@ -41,6 +41,13 @@ impl Forge {
         })
     }
 
+    /// Terms of this many blocks: short ones bring levels soon.
+    pub(crate) fn with_terms(term_blocks: u64) -> Self {
+        let mut params = Params::of(Network::Regtest);
+        params.term_blocks = term_blocks;
+        Self::with(params)
+    }
+
     fn with(params: Params) -> Self {
         let genesis = params.genesis().header;
         let headers = BTreeMap::from([(genesis.id(), genesis)]);
@@ -58,7 +65,8 @@ impl Forge {
 
     /// A tree that holds genesis alone.
     pub(crate) fn tree(&self) -> BlockTree {
-        BlockTree::new(self.params.genesis().header, None).expect("genesis is a root")
+        BlockTree::new(self.params.genesis().header, None, self.params.term_blocks)
+            .expect("genesis is a root")
     }
 
     /// A new header after `parent` that counts `uncles`, `after_ms` later; no two are the same.
@@ -114,8 +122,9 @@ pub(crate) fn insert_all(tree: &mut BlockTree, headers: &[CheckedHeader]) -> Res
 pub(crate) fn apply_all(tree: &mut BlockTree, headers: &[CheckedHeader]) {
     for header in headers {
         tree.insert(header).expect("the parent is known");
-        tree.add_body(header.id(), &[], Seen::BeforeRestart)
+        tree.add_body(header.id(), &[], &[], Seen::BeforeRestart)
             .expect("it is known");
         tree.mark_applied(header.id()).expect("its body is known");
+        tree.note_level(header.id(), 0).expect("it is known");
     }
 }

@@ -8,7 +8,7 @@ use crate::forge::{Forge, SPACING_MS, apply_all, insert_all};
 
 #[test]
 fn a_branch_far_behind_is_taken_as_a_whole_or_not_at_all() {
-    let mut forge = Forge::new();
+    let mut forge = Forge::with_terms(1_024);
     let mut tree = forge.tree();
     let ours = forge.chain(&forge.genesis(), LIGHT_BLOCKS + 40);
     apply_all(&mut tree, &ours);
@@ -82,8 +82,29 @@ fn what_the_tree_lets_go_of_is_named_once() {
 }
 
 #[test]
+fn a_level_that_is_not_known_yet_may_be_one_higher_in_each_term() {
+    // Four blocks to a term; the branch parts after height 5, whose terms gave no level.
+    let mut forge = Forge::with_terms(4);
+    let mut tree = forge.tree();
+    let ours = forge.chain(&forge.genesis(), 40);
+    apply_all(&mut tree, &ours);
+    // Heights 6 to 11 are level 0 by what was applied; 12 to 15 at most 1, 16 to 19 at most 2.
+    // Blocks are worth 2: 6 * 2 + 4 * 4 + 4 * 8 and the 5 * 2 before.
+    let branch = forge.chain(ours[4].id(), 14);
+    tree.insert_branch(&branch)
+        .expect("a short chain is no limit");
+    assert!(
+        !tree.may_win(branch[12].id()),
+        "10 + 12 + 16 + 24 is below 80"
+    );
+    let more = forge.chain(branch[13].id(), 1);
+    tree.insert_branch(&more).expect("linked");
+    assert!(tree.may_win(more[0].id()), "10 + 12 + 16 + 32 + 16 is not");
+}
+
+#[test]
 fn a_branch_that_finds_no_room_leaves_nothing_behind() {
-    let mut forge = Forge::new();
+    let mut forge = Forge::with_terms(1_024);
     let mut tree = forge.tree();
     let ours = forge.chain(&forge.genesis(), LIGHT_BLOCKS + 40);
     apply_all(&mut tree, &ours);

@@ -21,7 +21,10 @@ fn unknown_blocks_are_named() {
         tree.insert(&chain[1]),
         Err(TreeError::UnknownParent { parent })
     );
-    assert_eq!(tree.add_body(&id, &[], Seen::At(1)), Err(unknown.clone()));
+    assert_eq!(
+        tree.add_body(&id, &[], &[], Seen::At(1)),
+        Err(unknown.clone())
+    );
     assert_eq!(tree.mark_applied(&id), Err(unknown.clone()));
     assert_eq!(tree.invalidate(&id, Fault::Invalid), Err(unknown.clone()));
     assert_eq!(tree.reconsider(&id, Fault::Invalid), Err(unknown.clone()));
@@ -54,7 +57,7 @@ fn uncles_cannot_weigh_more_than_the_header_counts() {
         (second, &stale[..2]),
         (third, &stale[2..]),
     ] {
-        tree.add_body(header.id(), uncles, Seen::At(1))
+        tree.add_body(header.id(), uncles, &[], Seen::At(1))
             .expect("it is known");
     }
     let score = |header: &CheckedHeader| tree.score(header.id()).map(Score::get);
@@ -80,7 +83,7 @@ fn uncles_count_once_and_only_on_the_branch_they_part_from() {
     let gain = |tip: &CheckedHeader, tree: &mut BlockTree, uncle: &CheckedHeader| {
         let parent = tree.score(&tip.header().parent).expect("its body is here");
         tree.insert(tip).expect("the parent is known");
-        tree.add_body(tip.id(), &[*uncle], Seen::At(1))
+        tree.add_body(tip.id(), &[*uncle], &[], Seen::At(1))
             .expect("it is known");
         let score = tree.score(tip.id()).expect("all bodies are here");
         score.get() - parent.get() - bare
@@ -117,7 +120,7 @@ fn a_repeated_uncle_counts_once_in_whatever_order_the_bodies_come() {
         for at in order {
             let header = [first, second, third][at];
             let uncles = &[stale][..at.min(1)];
-            tree.add_body(header.id(), uncles, Seen::At(1))
+            tree.add_body(header.id(), uncles, &[], Seen::At(1))
                 .expect("it is known");
         }
         let scores = [first, second, third].map(|header| tree.score(header.id()).map(Score::get));
@@ -138,10 +141,10 @@ fn uncles_from_below_the_root_keep_their_weight() {
     let uncle = forge.child(chain[0].id(), 0, SPACING_MS);
     assert!(uncle.work() > root.work());
     let mut tree =
-        BlockTree::new(*root.header(), Some(*below.header())).expect("two blocks of a chain");
+        BlockTree::new(*root.header(), Some(*below.header()), 12).expect("two blocks of a chain");
     let nephew = forge.child(root.id(), 1, SPACING_MS);
     tree.insert(&nephew).expect("the root is its parent");
-    tree.add_body(nephew.id(), &[uncle], Seen::At(1))
+    tree.add_body(nephew.id(), &[uncle], &[], Seen::At(1))
         .expect("it is known");
     let expected = nephew.work().get() + uncle.work().get();
     assert_eq!(tree.score(nephew.id()).map(Score::get), Some(expected));
@@ -268,7 +271,7 @@ fn a_heavy_branch_without_bodies_does_not_starve_the_best_chain() {
     assert_eq!(tree.insert(&ahead[1_024]), Err(TreeError::Full));
     assert_eq!(tree.status(&withheld), None);
     for header in &ahead[..6] {
-        tree.add_body(header.id(), &[], Seen::At(1))
+        tree.add_body(header.id(), &[], &[], Seen::At(1))
             .expect("it is known");
         tree.mark_applied(header.id()).expect("its body is known");
         tip = *header.id();
@@ -373,9 +376,9 @@ fn a_tree_that_starts_in_the_middle_scores_alike() {
     let [below, root, rest @ ..] = &chain[..] else {
         panic!("six blocks")
     };
-    assert!(BlockTree::new(*chain[3].header(), None).is_err());
+    assert!(BlockTree::new(*chain[3].header(), None, 12).is_err());
     let mut tree =
-        BlockTree::new(*root.header(), Some(*below.header())).expect("two blocks of a chain");
+        BlockTree::new(*root.header(), Some(*below.header()), 12).expect("two blocks of a chain");
     apply_all(&mut tree, rest);
     assert_eq!(tree.best(), chain[5].id());
     assert_eq!(tree.score(tree.best()).map(Score::get), Some(8));

@@ -2,16 +2,25 @@
 //!
 //! ```text
 //! retarget                          work follows time (first line only)
+//! terms of two                      a term has two blocks (first line only)
 //! header NAME on PARENT             insert a header; [counting N] uncles; [after MS]
 //! body NAME                         its body is here, seen at this line; [with UNCLE..];
-//!                                   [before restart]
+//!                                   [voting BOND:BACK:SEATS..]; [before restart]
+//! chain NAME COUNT on PARENT        blocks NAME1, NAME2, ..
 //! block NAME on PARENT              header and body
 //! applied NAME
 //! invalid NAME                      mark; `conflicting NAME` is the other mark
 //! reconsider NAME
+//! heard BOND for NAME seats N       a vote in time; `late BOND for NAME` is none
+//! twice BOND at HEIGHT              it voted for two blocks
+//! level NAME N                      the first block of a term was applied
+//! justified NUMBER NAME news        or: known
+//! final NAME                        or: final NAME conflicts
 //! expect best NAME                  or: expect best smaller NAME NAME (by id)
 //! expect best-header NAME
 //! expect status NAME STATUS
+//! expect seats NAME N               also: level, score
+//! expect suspicious FROM            or: unsuspicious; about the change to the best
 //! expect change from NAME: -NAME.. +NAME..
 //! expect wanted LIMIT: NAME..
 //! expect refused NAME on PARENT: ERROR
@@ -19,10 +28,11 @@
 
 use std::collections::BTreeMap;
 
-use chain::BlockId;
-use consensus::BlockTree;
-use consensus::fork_choice::{Fault, ReorgLimit, Seen};
+use chain::units::{BondId, CheckpointNumber};
+use chain::{BlockId, Height};
+use consensus::fork_choice::{Checkpoint, Fault, Inclusion, ReorgLimit, Seen};
 use consensus::header::CheckedHeader;
+use consensus::{BlockTree, TreeError};
 
 use crate::forge::{Forge, SPACING_MS};
 
@@ -81,20 +91,27 @@ impl Stage {
         header
     }
 
-    /// `NAME [with UNCLE..] [before restart]`
+    fn is_suspicious(&self, from: &str) -> bool {
+        let change = self.tree.tip_change(&self.id(from), ReorgLimit::Lifted);
+        self.tree.is_suspicious(&change.expect("a way"))
+    }
+
+    /// `NAME [with UNCLE..] [voting VOTE..] [before restart]`
     fn add_body(&mut self, words: &[&str], line: u64) {
         let (words, seen) = match words {
             [rest @ .., "before", "restart"] => (rest, Seen::BeforeRestart),
             _ => (words, Seen::At(line)),
         };
-        let (name, uncles) = match words {
-            [name, "with", uncles @ ..] => (name, uncles),
-            [name] => (name, &[][..]),
-            _ => panic!("NAME [with UNCLE..]: {words:?}"),
+        let [name, options @ ..] = words else {
+            panic!("NAME [with UNCLE..] [voting VOTE..]: {words:?}")
         };
-        let uncles: Vec<_> = uncles.iter().map(|uncle| self.headers[*uncle]).collect();
+        let at = options.iter().position(|word| *word == "voting");
+        let (uncles, votes) = options.split_at(at.unwrap_or(options.len()));
+        let uncles = uncles.iter().filter(|word| **word != "with");
+        let uncles: Vec<_> = uncles.map(|uncle| self.headers[*uncle]).collect();
+        let votes: Vec<_> = votes.iter().skip(1).map(|vote| inclusion(vote)).collect();
         self.tree
-            .add_body(&self.id(name), &uncles, seen)
+            .add_body(&self.id(name), &uncles, &votes, seen)
             .expect("the header is known");
     }
 
@@ -104,6 +121,18 @@ impl Stage {
                 assert_eq!(*self.tree.best(), self.id(one).min(self.id(other)));
             }
             ["best", name] => assert_eq!(self.name(self.tree.best()), *name),
+            ["seats", name, seats] => {
+                assert_eq!(self.tree.seats(&self.id(name)), seats.parse().ok());
+            }
+            ["level", name, level] => {
+                assert_eq!(self.tree.level(&self.id(name)), level.parse().ok());
+            }
+            ["score", name, score] => {
+                let found = self.tree.score(&self.id(name)).expect("bodies are known");
+                assert_eq!(found.to_string(), *score);
+            }
+            ["suspicious", from] => assert!(self.is_suspicious(from)),
+            ["unsuspicious", from] => assert!(!self.is_suspicious(from)),
             ["best-header", name] => assert_eq!(self.name(self.tree.best_header()), *name),
             ["status", name, status] => {
                 let found = self
@@ -165,15 +194,74 @@ impl Stage {
                     .reconsider(&self.id(name), Fault::Invalid)
                     .expect("it is known");
             }
+            ["heard", bond, "for", name, "seats", seats] => {
+                let (bond, seats) = (bond_of(bond), seats.parse().expect("a number"));
+                let heard = self.tree.hear_vote(&self.id(name), bond, seats);
+                assert_eq!(heard, Ok(true));
+            }
+            ["late", bond, "for", name] => {
+                let heard = self.tree.hear_vote(&self.id(name), bond_of(bond), 1);
+                assert_eq!(heard, Ok(false));
+            }
+            ["twice", bond, "at", height] => {
+                let height = Height::new(height.parse().expect("a number"));
+                self.tree.note_double_vote(height, bond_of(bond));
+            }
+            ["level", name, level] => {
+                let level = level.parse().expect("a number");
+                self.tree
+                    .note_level(&self.id(name), level)
+                    .expect("it is known");
+            }
+            ["justified", number, name, news] => {
+                let number = CheckpointNumber::new(number.parse().expect("a number"));
+                let id = self.id(name);
+                let is_news = self.tree.justify(Checkpoint { number, id });
+                assert_eq!(is_news, *news == "news");
+            }
+            ["final", name] => {
+                self.tree.finalize(&self.id(name)).expect("no other is");
+            }
+            ["final", name, "conflicts"] => {
+                let refused = self.tree.finalize(&self.id(name));
+                assert_eq!(refused, Err(TreeError::ConflictsWithFinality));
+            }
+            ["chain", from, count, "on", parent] => {
+                let count: usize = count.parse().expect("a number");
+                let mut parent = (*parent).to_owned();
+                for index in 1..=count {
+                    let name = format!("{from}{index}");
+                    self.run(&["block", &name, "on", &parent], line);
+                    parent = name;
+                }
+            }
             ["expect", words @ ..] => self.expect(words),
             _ => panic!("not an operation: {words:?}"),
         }
     }
 }
 
+fn bond_of(name: &str) -> BondId {
+    BondId::new(name.trim_start_matches("bond").parse().expect("bond1"))
+}
+
+/// `BOND:BACK:SEATS`
+fn inclusion(text: &str) -> Inclusion {
+    let parts: Vec<&str> = text.split(':').collect();
+    let [bond, back, seats] = parts[..] else {
+        panic!("BOND:BACK:SEATS: {text}")
+    };
+    Inclusion {
+        back: back.parse().expect("a number"),
+        bond: bond_of(bond),
+        seats: seats.parse().expect("a number"),
+    }
+}
+
 fn play(script: &str) {
     let forge = match script.lines().next() {
         Some("retarget") => Forge::with_retarget(),
+        Some("terms of two") => Forge::with_terms(2),
         _ => Forge::new(),
     };
     let mut stage = Stage::new(forge);
@@ -185,7 +273,7 @@ fn play(script: &str) {
             .unwrap_or_default()
             .split_whitespace()
             .collect();
-        if !matches!(words[..], [] | ["retarget"]) {
+        if !matches!(words[..], [] | ["retarget"] | ["terms", "of", "two"]) {
             println!("{line}: {text}");
             stage.run(&words, line);
             expectations += usize::from(words[0] == "expect");
@@ -214,4 +302,13 @@ scripts! {
     uncles_add_their_work,
     work_counts_and_not_length,
     finality_conflicts_are_a_mark_of_their_own,
+    votes_multiply_work_up_to_the_level,
+    a_vote_counts_once_however_often_it_is_seen,
+    double_voters_count_only_where_they_are_included,
+    a_vote_that_comes_late_counts_by_inclusion_alone,
+    votes_in_invalid_blocks_do_not_count,
+    equal_scores_are_decided_by_seats,
+    branches_pass_through_the_justified_block,
+    what_is_final_stays_final,
+    a_light_branch_is_suspicious,
 }

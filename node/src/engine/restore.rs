@@ -44,7 +44,7 @@ impl<L: Ledger> Engine<L> {
                 .check_uncles(header, &self.ledger.uncles(&id)?)
                 .unwrap_or_default();
             self.tree
-                .add_body(&id, &uncles, Seen::BeforeRestart)
+                .add_body(&id, &uncles, &[], Seen::BeforeRestart)
                 .map_err(|error| damaged(error.to_string()))?;
         }
         if known.body == BodyPresence::Applied {

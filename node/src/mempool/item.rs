@@ -9,7 +9,6 @@
 //! # Not here
 //! Which items wait: [`super::Mempool`].
 
-use chain::transaction::Order;
 use chain::{AccountId, Amount, Hash32};
 use consensus::envelope::{Admission, CheckedEnvelope};
 use consensus::error::ApplyError;
@@ -133,14 +132,8 @@ impl Item {
                 max_fee,
             })?
         };
-        let outputs = match &tx.transaction().order {
-            Order::Transfer(order) => order.body.outputs.as_slice(),
-            Order::AccountRecord(_) => &[],
-        };
-        let debit = fee.checked_add(prefix.tip);
-        Ok(outputs
-            .iter()
-            .try_fold(debit, |sum, output| Some(sum?.checked_add(output.amount)))
-            .flatten())
+        Ok(fee
+            .checked_add(prefix.tip)
+            .and_then(|debit| debit.checked_add(tx.outlay())))
     }
 }

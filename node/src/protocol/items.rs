@@ -266,7 +266,7 @@ impl<L: Ledger> Node<L> {
     fn screen(&self, item: &Loose) -> Result<Result<(), Refusal>, LedgerError> {
         let view = self.engine.ledger().view()?;
         let params = self.engine.params();
-        let draft = Draft::new(&view, params)?;
+        let mut draft = Draft::new(&view, params)?;
         let screened = match item {
             Loose::Transaction(transaction) => draft.screen_transaction(transaction),
             Loose::Envelope(bytes) => match bytes.parse() {

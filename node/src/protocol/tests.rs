@@ -176,9 +176,13 @@ pub(super) struct Net {
 
 impl Net {
     pub(super) fn new(names: &[&str]) -> Self {
-        let params = Params::of(Network::Regtest);
+        Self::with(&Params::of(Network::Regtest), names)
+    }
+
+    /// A net with other numbers than regtest's.
+    fn with(params: &Params, names: &[&str]) -> Self {
         let now = Timestamp::new(params.genesis_time.get() + 1_000_000);
-        let fresh = || Node::open(Memory::new(&params), params.clone()).expect("memory answers");
+        let fresh = || Node::open(Memory::new(params), params.clone()).expect("memory answers");
         let nodes = names
             .iter()
             .map(|name| ((*name).to_owned(), fresh()))

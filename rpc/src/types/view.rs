@@ -9,13 +9,16 @@
 //! # Not here
 //! Where an object stands in the chain: the node fills `in_block` and `best_chain`.
 
+use std::net::{Ipv6Addr, SocketAddr};
+
 use chain::envelope::{Auth, EnvelopeKind};
-use chain::transaction::Order;
+use chain::transaction::{Bond, MnRegister, Order, ServiceAddress};
 use chain::{Block, BlockId, Envelope, EnvelopeError, Header, Height, Network, Transaction};
 
 use super::{
-    AddressText, AuthWord, BaseUnits, BlockView, EnvelopeKindWord, EnvelopeView, GetBlock,
-    GetHeader, HeaderView, Hex, OutputView, RawHex, TransactionKind, TransactionView,
+    AddressText, AuthWord, BaseUnits, BlockView, BondView, EnvelopeKindWord, EnvelopeView,
+    GetBlock, GetHeader, HeaderView, Hex, OutputView, RawHex, RegistrationView, TransactionKind,
+    TransactionView,
 };
 use crate::error::RpcFailure;
 
@@ -198,27 +201,81 @@ impl TransactionView {
     #[must_use]
     pub fn new(transaction: &Transaction, network: Network) -> Self {
         let prefix = transaction.prefix();
-        let (kind, outputs) = match &transaction.order {
+        let mut view = Self {
+            id: Hex(transaction.id()),
+            kind: TransactionKind::of(&transaction.order),
+            sender: AddressText::new(network, transaction.sender()),
+            nonce: prefix.nonce,
+            max_fee: BaseUnits(prefix.max_fee),
+            tip: BaseUnits(prefix.tip),
+            outputs: None,
+            bond: None,
+            bond_id: None,
+            registration: None,
+            masternode_id: None,
+            raw: RawHex::encoding(transaction),
+        };
+        match &transaction.order {
             Order::Transfer(order) => {
                 let outputs = order.body.outputs.iter().map(|output| OutputView {
                     to: AddressText::new(network, output.to),
                     amount: BaseUnits(output.amount),
                 });
-                (TransactionKind::Transfer, Some(outputs.collect()))
+                view.outputs = Some(outputs.collect());
             }
-            Order::AccountRecord(_) => (TransactionKind::AccountRecord, None),
-        };
-        Self {
-            id: Hex(transaction.id()),
-            kind,
-            sender: AddressText::new(network, transaction.sender()),
-            nonce: prefix.nonce,
-            max_fee: BaseUnits(prefix.max_fee),
-            tip: BaseUnits(prefix.tip),
-            outputs,
-            raw: RawHex::encoding(transaction),
+            Order::Bond(order) => view.bond = Some(BondView::new(&order.body)),
+            Order::Unbond(order) => view.bond_id = Some(order.body.bond.get()),
+            Order::Wake(order) => view.bond_id = Some(order.body.bond.get()),
+            Order::MnRegister(order) => {
+                view.registration = Some(RegistrationView::new(&order.body, network));
+            }
+            Order::MnRevive(order) => view.masternode_id = Some(order.body.masternode.get()),
+            Order::MnExit(order) => view.masternode_id = Some(order.body.masternode.get()),
+            Order::AccountRecord(_) => {}
+        }
+        view
+    }
+}
+
+impl TransactionKind {
+    fn of(order: &Order) -> Self {
+        match order {
+            Order::Transfer(_) => Self::Transfer,
+            Order::Bond(_) => Self::Bond,
+            Order::Unbond(_) => Self::Unbond,
+            Order::Wake(_) => Self::Wake,
+            Order::MnRegister(_) => Self::MnRegister,
+            Order::MnRevive(_) => Self::MnRevive,
+            Order::MnExit(_) => Self::MnExit,
+            Order::AccountRecord(_) => Self::AccountRecord,
         }
     }
+}
+
+impl BondView {
+    fn new(bond: &Bond) -> Self {
+        Self {
+            vote_key: Hex(bond.vote_key),
+            amount: BaseUnits(bond.amount),
+        }
+    }
+}
+
+impl RegistrationView {
+    fn new(registration: &MnRegister, network: Network) -> Self {
+        Self {
+            operator_key: Hex(registration.operator_key),
+            voting_key: Hex(registration.voting_key),
+            payout: AddressText::new(network, registration.payout),
+            service_address: socket(&registration.address).to_string(),
+            service: registration.service,
+        }
+    }
+}
+
+/// The address as programs write it; a mapped one is IPv4.
+fn socket(address: &ServiceAddress) -> SocketAddr {
+    SocketAddr::new(Ipv6Addr::from(address.ip).to_canonical(), address.port)
 }
 
 impl EnvelopeView {
@@ -249,129 +306,4 @@ impl EnvelopeView {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use chain::codec;
-    use chain::envelope::SizeClass;
-    use chain::transaction::{Output, Prefix, Signed, Transfer};
-    use chain::units::RateEpoch;
-    use chain::{AccountId, Amount, Body, PublicKey, Signature};
-
-    fn transfer() -> Transaction {
-        let output = Output {
-            to: AccountId::from_bytes([7; 20]),
-            amount: Amount::from_base(9),
-        };
-        let order = Order::Transfer(Signed {
-            prefix: Prefix {
-                nonce: 3,
-                ..Prefix::default()
-            },
-            body: Transfer {
-                outputs: vec![output],
-            },
-            signature: Signature::default(),
-        });
-        Transaction {
-            version: Transaction::VERSION,
-            order,
-        }
-    }
-
-    fn envelope() -> Envelope {
-        let class = SizeClass::SMALLEST;
-        Envelope {
-            kind: EnvelopeKind::Message,
-            class,
-            net: [0; 4],
-            rate_epoch: RateEpoch::new(5),
-            one_time_key: PublicKey::from_bytes([4; 32]),
-            salt: [0; 16],
-            body: vec![0; class.plaintext_len() + 16],
-            auth: Auth::None,
-            signature: Signature::default(),
-        }
-    }
-
-    #[test]
-    fn a_block_is_named_by_exactly_one_of_height_and_id() {
-        let id = Hex(BlockId::from_bytes([1; 32]));
-        let ask = |height, id| {
-            GetBlock {
-                height,
-                id,
-                raw: None,
-            }
-            .block()
-        };
-        assert_eq!(
-            ask(Some(3), None),
-            Ok(BlockSelector::Height(Height::new(3)))
-        );
-        assert_eq!(ask(None, Some(id)), Ok(BlockSelector::Id(id.0)));
-        for neither_nor in [ask(None, None), ask(Some(3), Some(id))] {
-            assert_eq!(neither_nor.expect_err("ambiguous").reason, "height_or_id");
-        }
-        let selector = BlockSelector::Id(id.0);
-        assert_eq!(GetHeader::from(selector).block(), Ok(selector));
-        assert_eq!(
-            GetBlock::new(selector, BlockForm::Raw).form(),
-            BlockForm::Raw
-        );
-        assert_eq!(
-            GetBlock::new(selector, BlockForm::Decoded).form(),
-            BlockForm::Decoded
-        );
-    }
-
-    #[test]
-    fn a_block_is_shown_decoded_or_raw() {
-        let envelope = envelope();
-        let body = Body {
-            transactions: vec![transfer()],
-            envelopes: vec![envelope.to_bytes()],
-            ..Body::default()
-        };
-        let block = Block {
-            header: Header::default(),
-            body,
-        };
-        let decoded =
-            BlockView::new(&block, Network::Dev, true, BlockForm::Decoded).expect("a block");
-        assert_eq!(decoded.raw, None);
-        let transaction = &decoded.transactions.as_ref().expect("decoded")[0];
-        assert_eq!(
-            (transaction.nonce, transaction.kind),
-            (3, TransactionKind::Transfer)
-        );
-        let outputs = transaction.outputs.as_ref().expect("a transfer");
-        assert_eq!(
-            outputs[0].to.account_on(Network::Dev),
-            Ok(AccountId::from_bytes([7; 20]))
-        );
-        let shown = &decoded.envelopes.as_ref().expect("decoded")[0];
-        assert_eq!((shown.id, shown.rate_epoch), (Hex(envelope.mid()), 5));
-        assert_eq!(shown.raw.envelope(), Ok(envelope));
-
-        let raw = BlockView::new(&block, Network::Dev, true, BlockForm::Raw).expect("a block");
-        assert_eq!(raw.transactions, None);
-        let bytes = raw
-            .raw
-            .expect("raw")
-            .bytes(Block::BYTES_MAX)
-            .expect("hexadecimal");
-        assert_eq!(bytes.len() as u64, raw.bytes);
-        assert_eq!(codec::decode::<Block>(&bytes, Block::BYTES_MAX), Ok(block));
-    }
-
-    #[test]
-    fn a_header_shows_every_field() {
-        let header = Header {
-            nonce: u64::MAX,
-            ..Header::default()
-        };
-        let view = HeaderView::new(&header, Network::Main);
-        assert_eq!((view.id, view.nonce), (Hex(header.id()), u64::MAX));
-        assert_eq!(view.raw.decode::<Header>(Header::BYTES), Ok(header));
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use chain::{CoreHash, Hash32, TxId};
 use proptest::prelude::*;
 
 use super::*;
-use crate::activity::{CreditSource, Event};
+use crate::activity::{CreditSource, Duty, Event};
 use crate::order::SignedOrder;
 use crate::testing;
 
@@ -78,7 +78,7 @@ fn lists_out_of_order_are_refused() {
     }
 }
 
-/// A change set with every variant of every type in it.
+/// A change set with every variant of every type of the first release in it.
 fn full() -> ChangeSet {
     let (alice, bob) = (testing::key(1), testing::key(2));
     let (account, amount) = (alice.account(), Amount::from_base(5));
@@ -166,6 +166,38 @@ fn the_stored_format_is_frozen() {
     let digest = Hash32::from_bytes(chain::hash::blake3(&bytes)).to_string();
     assert_eq!(
         digest, "469706a449dcdc6077f1e6f47aeb723ce8bef8ade6e0e5ad8fcf7e56995f5d5d",
+        "a vault of yesterday must be readable"
+    );
+}
+
+/// A block with what later kinds of orders leave in it.
+fn served() -> ChangeSet {
+    let amount = Amount::from_base(5);
+    let entry = |duty| Entry {
+        account: testing::key(1).account(),
+        event: Event::Served {
+            tx: TxId::from_bytes([1; 32]),
+            index: 3,
+            duty,
+            deposit: Amount::from_base(6),
+            fee: amount,
+            tip: amount,
+        },
+    };
+    let followed = block(4).map(|followed| FollowedBlock {
+        entries: [Duty::Stake, Duty::Masternode].map(entry).to_vec(),
+        ..followed
+    });
+    at(5, followed)
+}
+
+#[test]
+fn the_stored_format_of_later_orders_is_frozen_too() {
+    let bytes = served().encode();
+    assert_eq!(ChangeSet::decode(&bytes), Ok(served()));
+    let digest = Hash32::from_bytes(chain::hash::blake3(&bytes)).to_string();
+    assert_eq!(
+        digest, "183ddfe20b1394500b11e3e32441c2e4eb8fb7296841110c12b69e89bfd11460",
         "a vault of yesterday must be readable"
     );
 }

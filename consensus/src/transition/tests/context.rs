@@ -1,6 +1,7 @@
 //! One test per rule of context: fields, uncles, transactions.
 
 use super::*;
+use chain::evidence::Evidence;
 
 /// A change to a header, and the rule that it breaks.
 type Case = (fn(&mut Header), Rule);
@@ -53,7 +54,7 @@ fn the_four_fields_describe_the_state_after_the_parent() {
 }
 
 #[test]
-fn nobody_has_a_seat_a_roster_or_a_bond_yet() {
+fn without_bonds_nobody_has_a_seat_a_roster_or_a_bond() {
     let chain = funded();
     let vote = IncludedVote {
         back: 1,
@@ -77,10 +78,12 @@ fn nobody_has_a_seat_a_roster_or_a_bond_yet() {
         ..FinalityGroup::default()
     };
     let refused = changed(&chain, |block| block.body.aux.finality = vec![group]);
-    assert_eq!(refused, Some(Rule::FinalityNotInRoster { masternode }));
+    let target = CheckpointNumber::default();
+    assert_eq!(refused, Some(Rule::FinalityTarget { target }));
     let block_b = BlockId::from_bytes([1; 32]);
     let proof = Evidence::DoubleVote(DoubleVote {
         block_b,
+        height: Height::new(1),
         ..DoubleVote::default()
     });
     let refused = changed(&chain, |block| block.body.aux.evidence = vec![proof]);

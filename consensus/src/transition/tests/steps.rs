@@ -1,13 +1,15 @@
 //! What the steps of a block do, one by one.
 
 use super::*;
+use chain::Aux;
+use chain::evidence::Evidence;
 
 #[test]
 fn a_block_pays_its_miner_and_the_header_of_the_next_shows_it() {
     let mut chain = TestChain::new(Network::Regtest);
     assert_eq!(chain.tip().supply, Amount::ZERO);
     let applied = chain.mine(alice().account(), &[], &[]).clone();
-    let expected = reward::miner(Amount::ZERO, 0);
+    let expected = reward::miner(Amount::ZERO, 0, 0);
     assert_eq!(
         (applied.minted(), applied.burned()),
         (expected, Amount::ZERO)
@@ -34,7 +36,7 @@ fn fees_are_burned_and_tips_go_to_the_miner() {
         ..alice().prefix(0, MAX_FEE)
     };
     let tx = alice().transfer(chain.params(), prefix, &[(bob().account(), base(500))]);
-    let mined = reward::miner(before.1.supply, 0).base_units();
+    let mined = reward::miner(before.1.supply, 0, 0).base_units();
     let applied = chain.mine(miner(), std::slice::from_ref(&tx), &[]).clone();
     assert_eq!(applied.transaction_ids(), [tx.id()]);
     assert_eq!(applied.burned(), base(2048));
@@ -305,6 +307,7 @@ fn the_steps_run_in_their_order() {
     };
     let proof = Evidence::DoubleVote(DoubleVote {
         block_b: BlockId::from_bytes([1; 32]),
+        height: Height::new(1),
         ..DoubleVote::default()
     });
     let signature = FinalitySignature::default();
@@ -343,7 +346,7 @@ fn the_steps_run_in_their_order() {
         (&|block| block.header.supply = right.supply, "BodyLimit"),
         (&|block| block.body.envelopes.truncate(1), "EvidenceUnknown"),
         (&|block| block.body.aux.evidence.clear(), "VoteWithoutSeat"),
-        (&|block| block.body.aux.votes.clear(), "FinalityNotInRoster"),
+        (&|block| block.body.aux.votes.clear(), "FinalityTarget"),
         (&|block| block.body.aux.finality.clear(), "UncleParent"),
         (&|block| block.body.aux.uncles.clear(), "SolutionCount"),
         (
@@ -389,6 +392,6 @@ fn a_small_chain_has_a_frozen_state_hash() {
     let hash = state::state_hash(chain.state(), chain.params()).expect("memory");
     assert_eq!(
         hash.to_string(),
-        "c3042a827311f0fa1c8bf75369762a449e4973757efa199c5c5b4edebc130621"
+        "7d3a9ceea88b90aca387083efe4fbb81b300de1e861b688a8f16de38103bde1a"
     );
 }

@@ -7,8 +7,17 @@ use consensus::testing::{Owner, TestChain, solve as solve_header};
 use super::*;
 use crate::wire::HEADERS_MAX;
 
+/// Terms longer than the branches here: a branch of several terms could rise by a level in each.
+fn params() -> Params {
+    Params {
+        term_blocks: 1_024,
+        unbond_blocks: 4_096,
+        ..Params::of(Network::Regtest)
+    }
+}
+
 fn chain_of(owner: u64, blocks: u64) -> TestChain {
-    let mut chain = TestChain::new(Network::Regtest);
+    let mut chain = TestChain::with(params());
     chain.mine_empty(Owner::new(owner).account(), blocks);
     chain
 }
@@ -16,7 +25,7 @@ fn chain_of(owner: u64, blocks: u64) -> TestChain {
 /// A net in which each named node has a chain of its own.
 fn net_of(chains: &[(&str, &TestChain)]) -> Net {
     let names: Vec<&str> = chains.iter().map(|(name, _)| *name).collect();
-    let mut net = Net::new(&names);
+    let mut net = Net::with(&params(), &names);
     for (name, chain) in chains {
         net.now = net.now.max(chain.next_time());
         let now = net.now;

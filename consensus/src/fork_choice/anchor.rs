@@ -1,0 +1,135 @@
+//! Where branches must pass: the highest justified checkpoint known, and the final block.
+//!
+//! # Invariants
+//! * The best block descends from the final one, and from the justified one unless that turned out
+//!   invalid.
+//! * A justified checkpoint gives way only to one with a greater number, whichever branch it is on;
+//!   it stays even when the block that proved it is left.
+//! * What is final stays final: another branch is marked, never followed.
+//!
+//! # Spec
+//! docs/spec/12-fork-choice.md §3, §4, §6
+//!
+//! # Not here
+//! What makes a checkpoint justified or final ([`crate::finality`]); what outlives a restart
+//! (`store`).
+
+use chain::BlockId;
+use chain::units::CheckpointNumber;
+
+use super::node::{Fault, Standing};
+use super::{BlockTree, TipChange};
+use crate::error::TreeError;
+
+/// A checkpoint and its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Its number.
+    pub number: CheckpointNumber,
+    /// Its block.
+    pub id: BlockId,
+}
+
+/// A switch that disconnects more blocks than this looks at the work on both sides.
+pub const GUARD_BLOCKS: usize = 64;
+/// ... and is not made if the new side has less than a quarter of the work of the old one.
+const GUARD_SHARE: u128 = 4;
+
+impl BlockTree {
+    /// A state that was reached shows a justified checkpoint. Says whether it is news.
+    pub fn justify(&mut self, checkpoint: Checkpoint) -> bool {
+        let is_higher = match self.justified {
+            Some(known) => checkpoint.number > known.number,
+            None => checkpoint.number > CheckpointNumber::new(0),
+        };
+        if !is_higher {
+            return false;
+        }
+        self.justified = Some(checkpoint);
+        if !self.is_on_best_chain(&checkpoint.id) {
+            self.choose_anew();
+        }
+        true
+    }
+
+    /// The highest justified checkpoint heard of; nothing before the first.
+    #[must_use]
+    pub fn justified(&self) -> Option<Checkpoint> {
+        self.justified
+    }
+
+    /// A block is final: what does not descend from it is not followed any more. Returns the first
+    /// blocks of the branches that were marked.
+    ///
+    /// # Errors
+    /// [`TreeError::UnknownBlock`]; [`TreeError::ConflictsWithFinality`] if another branch is final.
+    pub fn finalize(&mut self, id: &BlockId) -> Result<Vec<BlockId>, TreeError> {
+        let node = self
+            .nodes
+            .get(id)
+            .ok_or(TreeError::UnknownBlock { id: *id })?;
+        if node.standing == Standing::ConflictsWithFinality {
+            return Err(TreeError::ConflictsWithFinality);
+        }
+        let mut marked = Vec::new();
+        let mut cursor = *id;
+        while cursor != self.root && Some(cursor) != self.finalized {
+            let Some(parent) = self.nodes.get(&cursor).map(|node| node.header.parent) else {
+                break;
+            };
+            let siblings = self.nodes.get(&parent).map(|node| node.children.clone());
+            let others = siblings.unwrap_or_default().into_iter();
+            for other in others.filter(|other| *other != cursor) {
+                let node = self.nodes.get_mut(&other);
+                if node.is_some_and(|node| node.set_fault(Fault::ConflictsWithFinality, true)) {
+                    self.refresh_standing(other);
+                    marked.push(other);
+                }
+            }
+            cursor = parent;
+        }
+        self.finalized = Some(*id);
+        self.choose_anew();
+        Ok(marked)
+    }
+
+    /// The final block, if one is known.
+    #[must_use]
+    pub fn finalized(&self) -> Option<&BlockId> {
+        self.finalized.as_ref()
+    }
+
+    /// Whether a change of the tip throws away far more work than it brings: more than
+    /// [`GUARD_BLOCKS`] blocks, for less than a quarter of their work. Two thirds of a roster can
+    /// justify such a branch with hardly any work; the operator decides.
+    #[must_use]
+    pub fn is_suspicious(&self, change: &TipChange) -> bool {
+        let work_of = |ids: &[BlockId]| {
+            let works = ids.iter().filter_map(|id| self.nodes.get(id));
+            works.fold(0u128, |sum, node| sum.saturating_add(node.work.get()))
+        };
+        let (lost, won) = (work_of(&change.disconnect), work_of(&change.connect));
+        change.disconnect.len() > GUARD_BLOCKS && won.saturating_mul(GUARD_SHARE) < lost
+    }
+
+    /// What every candidate descends from: the justified block if it can be followed, else the
+    /// final one, else the root.
+    pub(super) fn anchor(&self) -> BlockId {
+        let is_followed = |id: &BlockId| {
+            let node = self.nodes.get(id);
+            node.is_some_and(|node| node.standing == Standing::Sound && node.score.is_some())
+        };
+        let justified = self.justified.map(|checkpoint| checkpoint.id);
+        let mut anchors = justified.into_iter().chain(self.finalized);
+        anchors.find(is_followed).unwrap_or(self.root)
+    }
+
+    /// Whether `id` is `anchor` or descends from it; what lies below the root is everybody's
+    /// ancestor.
+    pub(super) fn descends_from(&self, id: &BlockId, anchor: &BlockId) -> bool {
+        match self.header(anchor) {
+            Some(header) => self.ancestor(id, header.height) == Some(*anchor),
+            None => true,
+        }
+    }
+}

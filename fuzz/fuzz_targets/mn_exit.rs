@@ -1,0 +1,4 @@
+//! Bytes of strangers as the signed exit of a masternode.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| chainchat_fuzz::check("mn_exit", bytes));
