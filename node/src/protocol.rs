@@ -25,6 +25,7 @@ mod light;
 mod overtaken;
 mod parking;
 mod template;
+mod votes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -45,6 +46,7 @@ use parking::{Parked, Parking};
 
 pub use blocks::BlockSubmission;
 pub use items::ItemSubmission;
+pub use votes::VoteSubmission;
 
 /// Announced blocks that wait for missing items.
 pub const RECONSTRUCTIONS_MAX: usize = 16;
@@ -68,6 +70,10 @@ pub enum Topic {
     Transaction,
     /// Envelopes.
     Envelope,
+    /// Votes of stakers.
+    Vote,
+    /// Finality votes of masternodes.
+    Finality,
 }
 
 /// A protocol of questions and answers.

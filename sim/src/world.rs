@@ -439,6 +439,8 @@ impl World {
             Topic::Block => node.block_announced(&peer, token, &message.bytes, now),
             Topic::Transaction => node.transaction_gossiped(&peer, token, &message.bytes, now),
             Topic::Envelope => node.envelope_gossiped(&peer, token, message.bytes.clone(), now),
+            Topic::Vote => node.vote_gossiped(&peer, token, &message.bytes, now),
+            Topic::Finality => node.finality_vote_gossiped(&peer, token, &message.bytes, now),
         });
         self.count_points(to, from, before, || {
             format!("gossip of {:?}", message.topic)

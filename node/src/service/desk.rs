@@ -214,10 +214,9 @@ impl Desk {
                     network::Topic::Envelope => {
                         self.node.envelope_gossiped(&from, name, bytes, now)
                     }
-                    // Nobody has bonded coins yet: not passed on, nobody blamed.
-                    network::Topic::Vote | network::Topic::Finality => {
-                        self.finish_message(name, network::Verdict::Ignore);
-                        Ok(())
+                    network::Topic::Vote => self.node.vote_gossiped(&from, name, &bytes, now),
+                    network::Topic::Finality => {
+                        self.node.finality_vote_gossiped(&from, name, &bytes, now)
                     }
                 }
             }
@@ -352,6 +351,8 @@ impl Desk {
             Topic::Block => network::Topic::Block,
             Topic::Transaction => network::Topic::Tx,
             Topic::Envelope => network::Topic::Envelope,
+            Topic::Vote => network::Topic::Vote,
+            Topic::Finality => network::Topic::Finality,
         };
         self.gossip(topic, bytes);
     }
