@@ -53,6 +53,8 @@ pub(crate) struct Reading {
     roots_wanted: u32,
     /// Whether the last sync reached the network's tip.
     pub(crate) is_at_tip: bool,
+    /// Whether the node was asked what the account has bound elsewhere.
+    pub(crate) is_locked_read: bool,
 }
 
 impl Reading {

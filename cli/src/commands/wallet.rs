@@ -10,8 +10,6 @@
 //! # Not here
 //! What the wallet does: `app` and `wallet`.
 
-use std::time::{Duration, Instant};
-
 use anyhow::Result;
 use app::{Owner, Session, Submitted};
 use chain::{AccountId, Address, Amount, Height, Network, TxId};
@@ -23,18 +21,17 @@ use wallet::HistoryRow;
 use wallet::history::RowPlace;
 use wallet::keys::Words;
 use wallet::keystore::Cost;
-use wallet::order::{OrderId, OrderState};
+use wallet::order::OrderId;
 
 use crate::access;
-use crate::args::{NodeAccess, SharedArgs, Wait, WaitState, WalletCommand};
-use crate::commands::profile::{check_wait, now, open, open_with, rng, with_opening};
+use crate::args::{NodeAccess, SharedArgs, Wait, WalletCommand};
+use crate::commands::profile::{now, open, open_with, rng, with_opening};
+use crate::commands::waiting::settle;
 use crate::exit::{Exit, Failure};
 use crate::{output, secrets};
 
 /// Rows of history that are printed.
 const HISTORY_ROWS_MAX: usize = 10_000;
-/// How often a waiting command looks again.
-const LOOK: Duration = Duration::from_millis(300);
 
 pub(crate) async fn run(
     shared: &SharedArgs,
@@ -167,7 +164,6 @@ async fn send(
     amount: Amount,
     wait: Wait,
 ) -> Result<()> {
-    check_wait(wait.state)?;
     let mut rng = rng();
     let mut session = open(shared)?;
     let node = access::client(shared, access)?;
@@ -184,20 +180,8 @@ pub(crate) async fn ordered(
     submitted: Submitted,
     wait: Wait,
 ) -> Result<()> {
-    let id = submitted.id();
-    let mut state = match submitted {
-        Submitted::Delivered(_) => "delivered",
-        Submitted::Queued(_) => "queued",
-    };
-    if wait.state == Some(WaitState::InBlock) && state == "delivered" {
-        wait_for_block(session, node, id, wait.seconds)
-            .await
-            .map_err(|error| error.context(format!("{id} was ordered; do not order it again")))?;
-        state = "in_block";
-    }
-    if state == "queued" {
-        output::warn("it is written down and sent with the next command; do not order it again");
-    }
+    let (id, stage) = settle(session, node, submitted, wait).await?;
+    let state = stage.name();
     let value = json!({ "tx_id": id.to_string(), "state": state });
     output::result(shared.json, &value, &format!("{id} {state}"))
 }
@@ -210,42 +194,6 @@ fn discard(shared: &SharedArgs, id: &TxId) -> Result<()> {
         &value,
         "given up; its coins and its place are free again",
     )
-}
-
-/// Follows the chain until a block holds the transaction.
-async fn wait_for_block(
-    session: &mut Session,
-    node: &dyn NodeApi,
-    id: &TxId,
-    seconds: u64,
-) -> Result<()> {
-    let timeout = Duration::from_secs(seconds);
-    let started = Instant::now();
-    loop {
-        session
-            .sync(node, now(), &mut rng())
-            .await
-            .map_err(anyhow::Error::from)?;
-        match session.order_state(id) {
-            Some(OrderState::InBlock { .. }) => return Ok(()),
-            Some(OrderState::Superseded) | None => {
-                return Err(Failure::error(
-                    Exit::Failed,
-                    "superseded",
-                    "another order took its place, or its stamp became too old; look at the history",
-                ));
-            }
-            Some(OrderState::Pending | OrderState::Waiting { .. }) => {}
-        }
-        if started.elapsed() >= timeout {
-            return Err(Failure::error(
-                Exit::Failed,
-                "timeout",
-                format!("{id} is in no block yet; it is sent again at the next sync"),
-            ));
-        }
-        tokio::time::sleep(LOOK).await;
-    }
 }
 
 async fn history(shared: &SharedArgs, access: &NodeAccess, csv: bool) -> Result<()> {
