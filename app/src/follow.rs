@@ -191,7 +191,11 @@ impl Session {
             Amount::ZERO
         } else {
             match self.owned(node).await? {
-                Some(owned) if owned.block == tip.id => owned.locked(),
+                Some(owned) if owned.block == tip.id => {
+                    let numbers = owned.bonds.iter().map(|bond| bond.bond);
+                    self.reading.own_bonds.extend(numbers);
+                    owned.locked()
+                }
                 _ => return Ok(false),
             }
         };

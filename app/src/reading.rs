@@ -55,6 +55,8 @@ pub(crate) struct Reading {
     pub(crate) is_at_tip: bool,
     /// Whether the node was asked what the account has bound elsewhere.
     pub(crate) is_locked_read: bool,
+    /// Numbers of the account's bonds, as of the last time that the node was asked.
+    pub(crate) own_bonds: BTreeSet<u32>,
 }
 
 impl Reading {

@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use chain::envelope::Auth;
 use chain::record::AccountRecord;
 use chain::transaction::Order;
+use chain::vote::IncludedVote;
 use chain::{
     AccountId, Amount, Block, Body, EnvelopeBytes, Hash32, Header, Height, MessageId, Network,
     Timestamp, Transaction,
@@ -27,14 +28,15 @@ use genesis::Params;
 use rpc::types::view::{BlockForm, BlockSelector};
 use rpc::types::{
     AccountStatus, BanStatus, BaseUnits, BlockPoint, BlockReference, BlockSeats, BlockView,
-    BondPage, BondState, BondStatus, CheckpointPoint, CommitteeStatus, Connect, DiskState,
-    EnvelopeBlock, EnvelopeEvent, EnvelopePage, EnvelopeStatus, EnvelopeView, FinalityEvent,
-    FinalityStatus, Generate, Generated, GetAccount, GetBlock, GetBond, GetCommittee, GetEnvelope,
-    GetEnvelopes, GetHeader, GetMasternode, GetMempool, GetOwned, GetSeats, GetStateHash,
-    GetTemplate, GetTransaction, Head, HeaderStatus, HeaderView, Hex, KillPoint, MasternodePage,
-    MasternodeStatus, MempoolPage, MempoolStatus, NodeStatus, PeerStatus, RawHex, RosterSums,
-    SeatPage, SetTime, StateHash, Submit, SubmitBlock, SubmitSolution, SubmittedBlock,
-    SubmittedEnvelope, SubmittedTransaction, SupplyStatus, Template, Tip, TransactionStatus,
+    BondPage, BondState, BondStatus, CheckpointPoint, CommitteeMember, CommitteeStatus, Connect,
+    DiskState, EnvelopeBlock, EnvelopeEvent, EnvelopePage, EnvelopeStatus, EnvelopeView,
+    FinalityEvent, FinalityStatus, Generate, Generated, GetAccount, GetBlock, GetBond,
+    GetCommittee, GetEnvelope, GetEnvelopes, GetHeader, GetMasternode, GetMempool, GetOwned,
+    GetSeats, GetStateHash, GetTemplate, GetTransaction, Head, HeaderStatus, HeaderView, Hex,
+    KillPoint, MasternodePage, MasternodeStatus, MempoolPage, MempoolStatus, NodeStatus,
+    PeerStatus, RawHex, RosterSums, SeatPage, SetTime, StateHash, Submit, SubmitBlock,
+    SubmitSolution, SubmittedBlock, SubmittedEnvelope, SubmittedTransaction, SupplyStatus,
+    Template, Tip, TransactionStatus,
 };
 use rpc::{ErrorCode, NodeApi, RpcFailure, Subscription};
 
@@ -104,6 +106,10 @@ pub(crate) struct Script {
     pub(crate) seats: BTreeMap<u64, u32>,
     /// Height of the final block.
     pub(crate) finalized: u64,
+    /// Votes that the next block includes.
+    pub(crate) votes: Vec<IncludedVote>,
+    /// Who holds the seats of every height: bond and seats.
+    pub(crate) committee: Vec<(u32, u32)>,
     /// Questions about seats.
     pub(crate) seats_asked: usize,
     /// Pages of envelopes and of the mempool that were asked for.
@@ -130,6 +136,7 @@ impl Script {
         self.transactions
             .sort_by_key(|tx| (tx.sender(), tx.prefix().nonce));
         let mut body = Body::default();
+        body.aux.votes = std::mem::take(&mut self.votes);
         for tx in std::mem::take(&mut self.transactions) {
             if take_transaction(&mut state, &tx) {
                 body.transactions.push(tx);
@@ -360,6 +367,23 @@ impl Script {
         })
     }
 
+    fn chain_get_committee(&mut self, asked: GetCommittee) -> Result<CommitteeStatus, RpcFailure> {
+        let members = self.committee.iter().map(|(bond, seats)| CommitteeMember {
+            bond: *bond,
+            vote_key: Hex(chain::PublicKey::default()),
+            seats: *seats,
+            included: true,
+        });
+        Ok(CommitteeStatus {
+            height: asked.height.unwrap_or(self.tip_height() + 1),
+            level: 1,
+            weight: 1,
+            members: members.collect(),
+            block: None,
+            seats: None,
+        })
+    }
+
     fn mempool_get(&mut self, _: GetMempool) -> Result<MempoolPage, RpcFailure> {
         self.pages_asked += 1;
         let raws = self.envelopes.values();
@@ -523,6 +547,8 @@ impl ScriptedNode {
             is_syncing: false,
             seats: BTreeMap::new(),
             finalized: 0,
+            votes: Vec::new(),
+            committee: Vec::new(),
             seats_asked: 0,
             pages_asked: 0,
         }))
@@ -613,6 +639,7 @@ node_api! {
         chain_get_bonds(GetOwned) -> BondPage;
         chain_get_masternodes(GetOwned) -> MasternodePage;
         chain_get_seats(GetSeats) -> SeatPage;
+        chain_get_committee(GetCommittee) -> CommitteeStatus;
         mempool_get(GetMempool) -> MempoolPage;
         tx_submit(Submit) -> SubmittedTransaction;
         envelope_submit(Submit) -> SubmittedEnvelope;
@@ -625,7 +652,6 @@ node_api! {
         chain_get_transaction(GetTransaction) -> TransactionStatus;
         chain_get_bond(GetBond) -> BondStatus;
         chain_get_masternode(GetMasternode) -> MasternodeStatus;
-        chain_get_committee(GetCommittee) -> CommitteeStatus;
         chain_get_state_hash(GetStateHash) -> StateHash;
         chain_submit_block(SubmitBlock) -> SubmittedBlock;
         mempool_get_info() -> MempoolStatus;

@@ -17,11 +17,11 @@ use genesis::Params;
 use messenger::Beginning;
 use rpc::NodeApi;
 use serde_json::json;
-use wallet::HistoryRow;
-use wallet::history::RowPlace;
+use wallet::history::{RowKind, RowPlace};
 use wallet::keys::Words;
 use wallet::keystore::Cost;
 use wallet::order::OrderId;
+use wallet::{CreditSource, Duty, HistoryRow};
 
 use crate::access;
 use crate::args::{NodeAccess, SharedArgs, Wait, WalletCommand};
@@ -209,16 +209,56 @@ async fn history(shared: &SharedArgs, access: &NodeAccess, csv: bool) -> Result<
             .collect();
         return output::result(true, &json!(values), "");
     }
-    let lines: Vec<String> = rows.iter().map(|row| row.csv_line(ledger)).collect();
-    let header = wallet::HistoryRow::CSV_HEADER.trim_end();
-    let separator = if csv { "," } else { "\t" };
-    let table = std::iter::once(header)
-        .chain(lines.iter().map(|line| line.trim_end()))
-        .map(|line| line.replace(',', separator))
-        .collect::<Vec<_>>()
-        .join("\n");
-    println!("{table}");
+    let header = if csv {
+        wallet::HistoryRow::CSV_HEADER
+    } else {
+        "height\tin X3C\tout X3C\twhat"
+    };
+    println!("{header}");
+    for row in &rows {
+        if csv {
+            println!("{}", row.csv_line(ledger).trim_end());
+        } else {
+            println!("{}", row_line(row, shared.network));
+        }
+    }
     Ok(())
+}
+
+/// One row for people.
+fn row_line(row: &HistoryRow, network: Network) -> String {
+    let place = match row.place {
+        RowPlace::Block { height, .. } => height.to_string(),
+        place => place.name().to_owned(),
+    };
+    let what = row_words(row.kind);
+    let other = row.counterparty.map_or(String::new(), |account| {
+        format!(" {}", Address::new(network, account))
+    });
+    format!("{place}\t{}\t{}\t{what}{other}", row.credit, row.debit)
+}
+
+const fn row_words(kind: RowKind) -> &'static str {
+    match kind {
+        RowKind::Sent => "sent to",
+        RowKind::Received => "received from",
+        RowKind::Record => "account record published",
+        RowKind::Service(Duty::Bond) => "coins bonded",
+        RowKind::Service(Duty::Unbond) => "bond to be paid back",
+        RowKind::Service(Duty::Wake) => "bond woken",
+        RowKind::Service(Duty::Register) => "masternode registered, collateral locked",
+        RowKind::Service(Duty::Revive) => "masternode revived",
+        RowKind::Service(Duty::Exit) => "masternode retires",
+        RowKind::Envelope => "message paid for",
+        RowKind::Reward(CreditSource::Mining) => "block mined",
+        RowKind::Reward(CreditSource::Uncle) => "uncle mined",
+        RowKind::Reward(CreditSource::Votes) => "votes for blocks",
+        RowKind::Reward(CreditSource::Masternode) => "masternode duty",
+        RowKind::Correction => {
+            "rewards of stake, coins paid back, and what else the chain alone knows"
+        }
+        RowKind::Opening => "held before the wallet began to follow",
+    }
 }
 
 /// One row; amounts in base units.
@@ -241,6 +281,9 @@ fn row_json(row: &HistoryRow, network: Network) -> serde_json::Value {
     }
     if let Some(counterparty) = row.counterparty {
         value["counterparty"] = json!(address(counterparty));
+    }
+    if let RowKind::Service(duty) = row.kind {
+        value["service"] = json!(duty.name());
     }
     match row.order {
         Some(OrderId::Transaction(tx)) => value["order"] = json!(tx.to_string()),
