@@ -58,9 +58,11 @@ impl Session {
             }
             if is_syncing {
                 // The node's tip is not the network's: what was written elsewhere may be above it.
+                self.look_at_confirmations(node).await?;
                 return self.save(rng);
             }
             self.read_mempool(node, now).await?;
+            self.look_at_confirmations(node).await?;
             self.arrive(now, rng)?;
             self.send_again(node, rng).await?;
             return self.push_outbox(node, now, rng).await;
@@ -184,10 +186,24 @@ impl Session {
         if block != tip.id {
             return Ok(false);
         }
+        // Who never had a bond or a masternode is asked for them once.
+        let locked = if self.reading.is_locked_read && !self.ledger.has_served() {
+            Amount::ZERO
+        } else {
+            match self.owned(node).await? {
+                Some(owned) if owned.block == tip.id => {
+                    let numbers = owned.bonds.iter().map(|bond| bond.bond);
+                    self.reading.own_bonds.extend(numbers);
+                    owned.locked()
+                }
+                _ => return Ok(false),
+            }
+        };
+        self.reading.is_locked_read = true;
         let snapshot = AccountSnapshot {
             balance: account.balance.0,
             nonce: account.nonce,
-            locked: Amount::ZERO,
+            locked,
         };
         let changes = self.ledger.observe(self.account(), &block, snapshot)?;
         self.note_wallet(changes);

@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod confirmation;
 mod conversations;
 pub mod error;
 mod follow;
@@ -29,10 +30,13 @@ mod reading;
 mod record;
 mod scan;
 pub mod session;
+mod stake;
 #[cfg(test)]
 mod testing;
 
+pub use confirmation::Stage;
 pub use conversations::Granted;
 pub use error::SessionError;
 pub use orders::Submitted;
 pub use session::{Opening, Owner, Session};
+pub use stake::{Owned, Reviving};

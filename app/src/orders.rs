@@ -198,7 +198,11 @@ impl Session {
     }
 }
 
-async fn submit(node: &dyn NodeApi, transaction: &Transaction) -> Result<(), SessionError> {
+/// Hands a transaction to the node, to be kept on its disk.
+pub(crate) async fn submit(
+    node: &dyn NodeApi,
+    transaction: &Transaction,
+) -> Result<(), SessionError> {
     let raw = RawHex::encoding(transaction);
     let submitted = node
         .tx_submit(Submit {

@@ -16,12 +16,22 @@ use chain::units::RateEpoch;
 use chain::{Amount, Block, Height};
 use consensus::{reward, transaction};
 use rpc::NodeApi;
-use rpc::types::GetHeader;
 use rpc::types::view::BlockSelector;
+use rpc::types::{CommitteeStatus, GetCommittee, GetHeader};
 use wallet::{BlockScan, Credit, CreditSource};
 
 use crate::error::SessionError;
+use crate::follow::known;
 use crate::session::Session;
+
+/// Seats of the votes that a block includes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Voted {
+    /// Of all bonds.
+    all: u64,
+    /// Of the account's own.
+    own: u64,
+}
 
 impl Session {
     pub(crate) async fn scan(
@@ -45,26 +55,73 @@ impl Session {
             };
             fees.push(fee);
         }
-        BlockScan::of(block, &fees, self.credits(block)).map_err(|_| SessionError::BadAnswer {
-            what: "a block with an envelope that is none",
+        let voted = self.voted(node, block).await?;
+        BlockScan::of(block, &fees, self.credits(block, &voted)).map_err(|_| {
+            SessionError::BadAnswer {
+                what: "a block with an envelope that is none",
+            }
         })
     }
 
-    fn credits(&self, block: &Block) -> Vec<Credit> {
+    /// Seats of the votes in a block, if they earn us something and the node still knows whose they
+    /// were; else none, and the next account state corrects it.
+    async fn voted(&self, node: &dyn NodeApi, block: &Block) -> Result<Voted, SessionError> {
+        let votes = &block.body.aux.votes;
+        let is_ours = |bond: u32| self.reading.own_bonds.contains(&bond);
+        let earns = block.header.payout == self.account()
+            || votes.iter().any(|vote| is_ours(vote.bond.get()));
+        let mut voted = Voted::default();
+        let mut committee: Option<CommitteeStatus> = None;
+        for vote in votes.iter().filter(|_| earns) {
+            let height = block.header.height.get().saturating_sub(vote.back.into());
+            // Votes are sorted by the height that they are for.
+            if committee
+                .as_ref()
+                .is_none_or(|known| known.height != height)
+            {
+                let asked = GetCommittee {
+                    height: Some(height),
+                };
+                let Some(found) = known(node.chain_get_committee(asked).await)? else {
+                    return Ok(Voted::default());
+                };
+                committee = Some(found);
+            }
+            let bond = vote.bond.get();
+            let members = committee.iter().flat_map(|committee| &committee.members);
+            let mut members = members.filter(|member| member.bond == bond);
+            let seats = members.next().map_or(0, |member| u64::from(member.seats));
+            voted.all = voted.all.saturating_add(seats);
+            if is_ours(bond) {
+                voted.own = voted.own.saturating_add(seats);
+            }
+        }
+        Ok(voted)
+    }
+
+    fn credits(&self, block: &Block, voted: &Voted) -> Vec<Credit> {
         let (header, account) = (&block.header, self.account());
         let mut credits = Vec::new();
         if header.payout == account {
             let uncles = block.body.aux.uncles.len() as u64;
             let mut tips = block.body.transactions.iter().map(|tx| tx.prefix().tip);
-            // Seats and finality signatures earn a little more; only the state knows how much, and
-            // the next account state corrects it.
+            // Finality signatures earn a little more; only the state knows how much, and the next
+            // account state corrects it.
+            let earned = reward::miner(header.supply, uncles, voted.all);
             let amount = tips
-                .try_fold(reward::miner(header.supply, uncles, 0), Amount::checked_add)
+                .try_fold(earned, Amount::checked_add)
                 .unwrap_or_default();
             credits.push(Credit {
                 account,
                 source: CreditSource::Mining,
                 amount,
+            });
+        }
+        if voted.own > 0 {
+            credits.push(Credit {
+                account,
+                source: CreditSource::Votes,
+                amount: reward::voter(header.supply, voted.own),
             });
         }
         for uncle in block
@@ -111,3 +168,6 @@ impl Session {
         Ok(price)
     }
 }
+
+#[cfg(test)]
+mod tests;

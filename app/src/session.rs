@@ -26,6 +26,7 @@ use wallet::vault_key::VaultKey;
 use wallet::{ChangeSetError, Ledger};
 use zeroize::Zeroizing;
 
+use crate::confirmation::Confirmations;
 use crate::error::SessionError;
 use crate::memory::{Recalled, Unsaved};
 use crate::profile::Profile;
@@ -70,6 +71,7 @@ pub struct Session {
     pub(crate) vault_key: VaultKey,
     pub(crate) unsaved: Unsaved,
     pub(crate) reading: Reading,
+    pub(crate) confirmations: Confirmations,
     /// What happened since the caller last asked.
     pub(crate) news: VecDeque<Event>,
     /// Records in the vault.
@@ -192,6 +194,7 @@ impl Session {
             vault_key,
             unsaved,
             reading: Reading::default(),
+            confirmations: Confirmations::default(),
             news: VecDeque::new(),
             records: recalled.records,
             resent: BTreeMap::new(),

@@ -19,6 +19,7 @@ use rand_core::{Rng, SeedableRng};
 use store::KillPoints;
 use wallet::keys::Words;
 use wallet::keystore::Cost;
+use wallet::stake::StakeOrder;
 
 use crate::error::SessionError;
 use crate::orders::Submitted;
@@ -122,6 +123,15 @@ impl User {
         let (session, rng) = self.parts();
         let amount = Amount::from_base(base_units);
         session.send(node, &payee(), amount, rng).await
+    }
+
+    pub(crate) async fn order_stake(
+        &mut self,
+        node: &ScriptedNode,
+        order: StakeOrder<'_>,
+    ) -> Result<Submitted, SessionError> {
+        let (session, rng) = self.parts();
+        session.order_stake(node, order, rng).await
     }
 
     /// Publishes the account's record.

@@ -16,6 +16,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) mod stake;
+
+use stake::{MasternodeCommand, StakeCommand};
+
 /// ChainChat: encrypted chat messages in the blocks of a purpose-built chain.
 #[derive(Debug, Parser)]
 #[command(name = "chainchat", version, propagate_version = true)]
@@ -62,6 +66,20 @@ pub(crate) enum Command {
         node: NodeAccess,
         #[command(subcommand)]
         command: ChatCommand,
+    },
+    /// Bonds: coins that vote for blocks.
+    Stake {
+        #[command(flatten)]
+        node: NodeAccess,
+        #[command(subcommand)]
+        command: StakeCommand,
+    },
+    /// Masternodes: they make blocks final.
+    Masternode {
+        #[command(flatten)]
+        node: NodeAccess,
+        #[command(subcommand)]
+        command: MasternodeCommand,
     },
     /// Call a method of a node.
     Rpc(RpcArgs),
@@ -332,10 +350,8 @@ pub(crate) enum WaitState {
     Delivered,
     /// A block holds it.
     InBlock,
-    /// Stakers confirmed the block (not in this version).
-    #[value(hide = true)]
+    /// Stakers confirmed the block.
     Confirmed,
-    /// The block is final (not in this version).
-    #[value(hide = true)]
+    /// The block is final.
     Final,
 }

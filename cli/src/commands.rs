@@ -8,8 +8,11 @@
 
 pub(crate) mod chat;
 pub(crate) mod config;
+pub(crate) mod masternode;
 pub(crate) mod mine;
 pub(crate) mod node;
 pub(crate) mod profile;
 pub(crate) mod rpc;
+pub(crate) mod stake;
+pub(crate) mod waiting;
 pub(crate) mod wallet;

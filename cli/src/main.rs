@@ -52,6 +52,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Mine(args) => commands::mine::run(&shared, &args).await,
         Command::Wallet { node, command } => commands::wallet::run(&shared, &node, &command).await,
         Command::Chat { node, command } => commands::chat::run(&shared, &node, &command).await,
+        Command::Stake { node, command } => commands::stake::run(&shared, &node, &command).await,
+        Command::Masternode { node, command } => {
+            commands::masternode::run(&shared, &node, &command).await
+        }
         Command::Rpc(args) => commands::rpc::run(&shared, &args).await,
         Command::Config(command) => commands::config::run(&shared, &command),
         Command::Completions { shell } => {

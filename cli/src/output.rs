@@ -16,6 +16,7 @@ use app::SessionError;
 use messenger::error::SendError;
 use serde_json::{Value, json};
 use store::StoreError;
+use wallet::PlanError;
 
 use crate::exit::{Exit, Failure};
 
@@ -111,6 +112,8 @@ fn explain(error: &anyhow::Error) -> (Exit, i32, String, String) {
         Some(SessionError::NoProfile { .. }) => (Exit::Folder, "no_wallet"),
         Some(SessionError::ProfileExists { .. }) => (Exit::Folder, "wallet_exists"),
         Some(SessionError::OtherChain { .. }) => (Exit::Failed, "other_chain"),
+        Some(SessionError::Plan(PlanError::BondTooSmall { .. })) => (Exit::Failed, "bond_amount"),
+        Some(SessionError::Plan(PlanError::SameKeys)) => (Exit::Failed, "masternode_keys"),
         Some(SessionError::Plan(_) | SessionError::CannotPay { .. }) => {
             (Exit::Failed, "cannot_pay")
         }

@@ -1,4 +1,4 @@
-//! Passwords, words, links and texts: from a file, standard input or a prompt; never from arguments or the
+//! Passwords, words, links, keys and texts: from a file, standard input or a prompt; never from arguments or the
 //! environment.
 //!
 //! # Invariants
@@ -10,13 +10,17 @@
 //! # Not here
 //! What a password protects: `wallet::keystore`.
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use rand_core::CryptoRng;
+use rpc::types::Hex;
+use secp256k1::Keypair;
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
+use crate::output;
 
 /// Longest secret that is read (bytes).
 const SECRET_BYTES_MAX: u64 = 64 << 10;
@@ -79,6 +83,75 @@ pub(crate) fn new_private_file(file: &Path) -> Result<std::fs::File> {
     })
 }
 
+/// A key that votes or signs checkpoints; erased when dropped.
+pub(crate) struct SigningKey(Keypair);
+
+impl SigningKey {
+    /// For signatures; a copy must be erased by who makes it.
+    pub(crate) fn keypair(&self) -> &Keypair {
+        &self.0
+    }
+}
+
+impl Drop for SigningKey {
+    fn drop(&mut self) {
+        self.0.non_secure_erase();
+    }
+}
+
+/// The key in `file`: 64 lower-case hexadecimal digits on its first line.
+pub(crate) fn signing_key(file: &Path) -> Result<SigningKey> {
+    let bad = |reason, detail: String| {
+        let detail = format!("{}: {detail}", file.display());
+        Failure::error(Exit::Usage, reason, detail)
+    };
+    if !file.is_file() {
+        return Err(bad("bad_file", "there is no such file".to_owned()));
+    }
+    warn_if_others_read(file);
+    let line = first_line(file)?;
+    let no_key = || {
+        bad(
+            "bad_key_file",
+            "holds no key: 64 hexadecimal digits".to_owned(),
+        )
+    };
+    let Hex(secret) = line.parse::<Hex<[u8; 32]>>().map_err(|_| no_key())?;
+    let secret = Zeroizing::new(secret);
+    let keypair = Keypair::from_secret_bytes(*secret).map_err(|_| no_key())?;
+    Ok(SigningKey(keypair))
+}
+
+/// Makes a key and writes it to a file that only its owner reads and that did not exist.
+pub(crate) fn new_signing_key(file: &Path, rng: &mut impl CryptoRng) -> Result<()> {
+    let mut secret = Zeroizing::new([0; 32]);
+    loop {
+        rng.fill_bytes(&mut *secret);
+        // All but one in 2^128 are keys.
+        if Keypair::from_secret_bytes(*secret).is_ok() {
+            break;
+        }
+    }
+    let digits = Zeroizing::new(Hex(*secret).to_string());
+    let mut opened = new_private_file(file)?;
+    writeln!(opened, "{}", *digits)?;
+    opened.sync_all()?;
+    Ok(())
+}
+
+#[cfg(unix)]
+fn warn_if_others_read(file: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(file).map_or(0, |found| found.permissions().mode());
+    if mode & 0o077 != 0 {
+        let file = file.display();
+        output::warn(&format!("others may read {file}; `chmod 600` it"));
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_if_others_read(_: &Path) {}
+
 fn first_line(file: &Path) -> Result<Zeroizing<String>> {
     let mut line = Zeroizing::new(String::new());
     reader(file)?.take(SECRET_BYTES_MAX).read_line(&mut line)?;
@@ -110,5 +183,32 @@ mod tests {
             new_password(Some(&file)).is_err(),
             "an empty password is refused"
         );
+    }
+
+    #[test]
+    fn a_key_is_64_digits_and_a_point_of_the_curve() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("key");
+        let good = "0b".repeat(32);
+        for (text, is_key) in [
+            (good.clone(), true),
+            (format!("{good}\r\nmore"), true),
+            (String::new(), false),
+            (good[1..].to_owned(), false),
+            (format!("{good}0"), false),
+            (format!(" {good}"), false),
+            (good.to_uppercase(), false),
+            ("00".repeat(32), false),
+            ("ff".repeat(32), false),
+        ] {
+            std::fs::write(&file, &text).expect("written");
+            assert_eq!(signing_key(&file).is_ok(), is_key, "{text:?}");
+        }
+        assert!(signing_key(&folder.path().join("nowhere")).is_err());
+        let made = folder.path().join("made");
+        new_signing_key(&made, &mut crate::commands::profile::rng()).expect("made");
+        assert!(signing_key(&made).is_ok());
+        let again = new_signing_key(&made, &mut crate::commands::profile::rng());
+        assert!(again.is_err(), "a key was overwritten");
     }
 }

@@ -70,6 +70,8 @@ pub const UNCLE_DEPTH_MAX: u64 = 6;
 pub const VOTE_SEATS_MAX: usize = 16;
 /// Seats of a height: enough that two block intervals confirm, few enough to fit a block.
 pub const SEATS: u64 = 8;
+/// Seats that make a block *confirmed* for its readers: more than half of them. No rule reads it.
+pub const CONFIRMING_SEATS: u32 = 5;
 /// Farthest block that a vote may be for, counted back from the including one.
 pub const VOTE_BACK_MAX: u8 = 8;
 /// Members in one stored page of a snapshot: an insertion point is found by reading one page.

@@ -13,7 +13,10 @@
 
 mod chain_reads;
 mod figures;
+mod finality_reads;
+mod finality_stream;
 mod mining;
+mod stake_reads;
 mod streams;
 mod submissions;
 
@@ -24,11 +27,13 @@ use chain::Network;
 use genesis::Params;
 use network::Handle;
 use rpc::types::{
-    AccountStatus, BanStatus, BlockReference, BlockView, Connect, Direction, DiskState,
-    EnvelopeEvent, EnvelopePage, EnvelopeStatus, Generate, Generated, GetAccount, GetBlock,
-    GetEnvelope, GetEnvelopes, GetHeader, GetMempool, GetStateHash, GetTemplate, GetTransaction,
-    Head, HeaderStatus, Hex, KillPoint, MempoolPage, MempoolStatus, NodeStatus, PeerStatus,
-    SetTime, StateHash, Submit, SubmitBlock, SubmitSolution, SubmittedBlock, SubmittedEnvelope,
+    AccountStatus, BanStatus, BlockReference, BlockView, BondPage, BondStatus, CommitteeStatus,
+    Connect, Direction, DiskState, EnvelopeEvent, EnvelopePage, EnvelopeStatus, FinalityEvent,
+    FinalityStatus, Generate, Generated, GetAccount, GetBlock, GetBond, GetCommittee, GetEnvelope,
+    GetEnvelopes, GetHeader, GetMasternode, GetMempool, GetOwned, GetSeats, GetStateHash,
+    GetTemplate, GetTransaction, Head, HeaderStatus, Hex, KillPoint, MasternodePage,
+    MasternodeStatus, MempoolPage, MempoolStatus, NodeStatus, PeerStatus, SeatPage, SetTime,
+    StateHash, Submit, SubmitBlock, SubmitSolution, SubmittedBlock, SubmittedEnvelope,
     SubmittedTransaction, SupplyStatus, Template, Tip, TransactionStatus, Transport,
 };
 use rpc::{ErrorCode, NodeApi, RpcFailure, Subscription};
@@ -49,6 +54,7 @@ pub(crate) struct Api {
     stop_asked: Arc<Notify>,
     /// To the thread that commits durable submissions; gone when the node stops.
     group: Weak<GroupSender>,
+    finality: finality_stream::FinalityWatch,
 }
 
 impl Api {
@@ -67,6 +73,7 @@ impl Api {
             handle,
             stop_asked,
             group,
+            finality: finality_stream::FinalityWatch::new(),
         }
     }
 
@@ -114,6 +121,9 @@ impl NodeApi for Api {
                 .load(std::sync::atomic::Ordering::Relaxed),
             syncing,
             disk: self.disk_state(),
+            alarm: None,
+            voter: None,
+            signer: None,
         };
         Ok(status)
     }
@@ -214,6 +224,43 @@ impl NodeApi for Api {
         self.get_supply().await
     }
 
+    async fn chain_get_finality(&self) -> Result<FinalityStatus, RpcFailure> {
+        self.get_finality().await
+    }
+
+    async fn chain_get_bond(&self, parameters: GetBond) -> Result<BondStatus, RpcFailure> {
+        self.get_bond(parameters).await
+    }
+
+    async fn chain_get_bonds(&self, parameters: GetOwned) -> Result<BondPage, RpcFailure> {
+        self.get_bonds(parameters).await
+    }
+
+    async fn chain_get_masternode(
+        &self,
+        parameters: GetMasternode,
+    ) -> Result<MasternodeStatus, RpcFailure> {
+        self.get_masternode(parameters).await
+    }
+
+    async fn chain_get_masternodes(
+        &self,
+        parameters: GetOwned,
+    ) -> Result<MasternodePage, RpcFailure> {
+        self.get_masternodes(parameters).await
+    }
+
+    async fn chain_get_committee(
+        &self,
+        parameters: GetCommittee,
+    ) -> Result<CommitteeStatus, RpcFailure> {
+        self.get_committee(parameters).await
+    }
+
+    async fn chain_get_seats(&self, parameters: GetSeats) -> Result<SeatPage, RpcFailure> {
+        self.get_seats(parameters).await
+    }
+
     async fn chain_get_state_hash(
         &self,
         parameters: GetStateHash,
@@ -298,6 +345,10 @@ impl NodeApi for Api {
 
     async fn envelope_subscribe(&self) -> Result<Subscription<EnvelopeEvent>, RpcFailure> {
         Ok(streams::envelopes(&self.mailbox))
+    }
+
+    async fn finality_subscribe(&self) -> Result<Subscription<FinalityEvent>, RpcFailure> {
+        Ok(self.finality.subscribe(&self.mailbox, &self.params))
     }
 
     async fn mining_subscribe_template(

@@ -29,6 +29,7 @@ use crate::engine::TipMove;
 use crate::mempool::Item;
 use crate::protocol::Node;
 
+pub(crate) use desk::Desk;
 pub use desk::PeerView;
 pub use start::{Config, EndError, RunningNode, StartError, start};
 
@@ -84,6 +85,7 @@ pub(crate) struct Figures {
     pub(crate) blocks_connected: std::sync::atomic::AtomicU64,
     pub(crate) blocks_disconnected: std::sync::atomic::AtomicU64,
     pub(crate) reorgs_refused: std::sync::atomic::AtomicU64,
+    pub(crate) alarms: std::sync::atomic::AtomicU64,
     pub(crate) bans: std::sync::atomic::AtomicU64,
     pub(crate) mempool_items: AtomicU32,
     pub(crate) announcement_bytes: std::sync::atomic::AtomicU64,

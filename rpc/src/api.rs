@@ -16,12 +16,14 @@ use async_trait::async_trait;
 use crate::error::RpcFailure;
 use crate::subscription::Subscription;
 use crate::types::{
-    AccountStatus, BanStatus, BlockReference, BlockView, Connect, EnvelopeEvent, EnvelopePage,
-    EnvelopeStatus, Generate, Generated, GetAccount, GetBlock, GetEnvelope, GetEnvelopes,
-    GetHeader, GetMempool, GetStateHash, GetTemplate, GetTransaction, Head, HeaderStatus,
-    KillPoint, MempoolPage, MempoolStatus, NodeStatus, PeerStatus, SetTime, StateHash, Submit,
-    SubmitBlock, SubmitSolution, SubmittedBlock, SubmittedEnvelope, SubmittedTransaction,
-    SupplyStatus, Template, Tip, TransactionStatus,
+    AccountStatus, BanStatus, BlockReference, BlockView, BondPage, BondStatus, CommitteeStatus,
+    Connect, EnvelopeEvent, EnvelopePage, EnvelopeStatus, FinalityEvent, FinalityStatus, Generate,
+    Generated, GetAccount, GetBlock, GetBond, GetCommittee, GetEnvelope, GetEnvelopes, GetHeader,
+    GetMasternode, GetMempool, GetOwned, GetSeats, GetStateHash, GetTemplate, GetTransaction, Head,
+    HeaderStatus, KillPoint, MasternodePage, MasternodeStatus, MempoolPage, MempoolStatus,
+    NodeStatus, PeerStatus, SeatPage, SetTime, StateHash, Submit, SubmitBlock, SubmitSolution,
+    SubmittedBlock, SubmittedEnvelope, SubmittedTransaction, SupplyStatus, Template, Tip,
+    TransactionStatus,
 };
 
 /// Who may call a method.
@@ -81,6 +83,21 @@ macro_rules! node_methods {
                 "chain_getAccount" READ chain_get_account(GetAccount) -> AccountStatus;
                 /// Supply, emission and price at the tip.
                 "chain_getSupply" READ chain_get_supply() -> SupplyStatus;
+                /// Justified and final checkpoint, level and rosters at the tip.
+                "chain_getFinality" READ chain_get_finality() -> FinalityStatus;
+                /// A bond by its number or vote key.
+                "chain_getBond" READ chain_get_bond(GetBond) -> BondStatus;
+                /// Bonds of an owner.
+                "chain_getBonds" WORK chain_get_bonds(GetOwned) -> BondPage;
+                /// A masternode by its number or by one of its keys.
+                "chain_getMasternode" READ
+                    chain_get_masternode(GetMasternode) -> MasternodeStatus;
+                /// Masternodes of an owner.
+                "chain_getMasternodes" WORK chain_get_masternodes(GetOwned) -> MasternodePage;
+                /// Who votes for the block at a height, also of the next few heights.
+                "chain_getCommittee" READ chain_get_committee(GetCommittee) -> CommitteeStatus;
+                /// Seats that voted for consecutive blocks of the best chain.
+                "chain_getSeats" READ chain_get_seats(GetSeats) -> SeatPage;
                 /// A hash over the whole consensus state after a block.
                 "chain_getStateHash" WORK chain_get_state_hash(GetStateHash) -> StateHash;
                 /// Takes in a block as if a peer had sent it.
@@ -116,6 +133,9 @@ macro_rules! node_methods {
                 /// Envelopes that enter the mempool, join and leave the best chain.
                 "envelope_subscribe" / "envelope_unsubscribe" READ
                     envelope_subscribe() -> EnvelopeEvent;
+                /// Blocks that stakers confirm, checkpoints that become justified and final.
+                "finality_subscribe" / "finality_unsubscribe" READ
+                    finality_subscribe() -> FinalityEvent;
                 /// Work for a miner, anew whenever better work is there.
                 "mining_subscribeTemplate" / "mining_unsubscribeTemplate" PRIVATE
                     mining_subscribe_template(GetTemplate) -> Template;

@@ -41,12 +41,14 @@ use crate::error::{ErrorCode, RpcFailure, quote};
 use crate::limits;
 use crate::subscription::{Publisher, Queued, Subscription, channel};
 use crate::types::{
-    AccountStatus, BanStatus, BlockReference, BlockView, Connect, EnvelopeEvent, EnvelopePage,
-    EnvelopeStatus, Generate, Generated, GetAccount, GetBlock, GetEnvelope, GetEnvelopes,
-    GetHeader, GetMempool, GetStateHash, GetTemplate, GetTransaction, Head, HeaderStatus,
-    KillPoint, MempoolPage, MempoolStatus, NodeStatus, PeerStatus, SetTime, StateHash, Submit,
-    SubmitBlock, SubmitSolution, SubmittedBlock, SubmittedEnvelope, SubmittedTransaction,
-    SupplyStatus, Template, Tip, TransactionStatus,
+    AccountStatus, BanStatus, BlockReference, BlockView, BondPage, BondStatus, CommitteeStatus,
+    Connect, EnvelopeEvent, EnvelopePage, EnvelopeStatus, FinalityEvent, FinalityStatus, Generate,
+    Generated, GetAccount, GetBlock, GetBond, GetCommittee, GetEnvelope, GetEnvelopes, GetHeader,
+    GetMasternode, GetMempool, GetOwned, GetSeats, GetStateHash, GetTemplate, GetTransaction, Head,
+    HeaderStatus, KillPoint, MasternodePage, MasternodeStatus, MempoolPage, MempoolStatus,
+    NodeStatus, PeerStatus, SeatPage, SetTime, StateHash, Submit, SubmitBlock, SubmitSolution,
+    SubmittedBlock, SubmittedEnvelope, SubmittedTransaction, SupplyStatus, Template, Tip,
+    TransactionStatus,
 };
 
 /// Reasons of ended streams that nobody has asked for yet; more than a connection has streams.

@@ -29,12 +29,14 @@ use crate::error::{RpcFailure, quote};
 use crate::schema::{Described, Member, Parameters, SchemaBook};
 use crate::subscription::{Queued, Subscription};
 use crate::types::{
-    AccountStatus, BanStatus, BlockReference, BlockView, Connect, EnvelopeEvent, EnvelopePage,
-    EnvelopeStatus, Generate, Generated, GetAccount, GetBlock, GetEnvelope, GetEnvelopes,
-    GetHeader, GetMempool, GetStateHash, GetTemplate, GetTransaction, Head, HeaderStatus,
-    KillPoint, MempoolPage, MempoolStatus, NodeStatus, PeerStatus, SetTime, StateHash, Submit,
-    SubmitBlock, SubmitSolution, SubmittedBlock, SubmittedEnvelope, SubmittedTransaction,
-    SupplyStatus, Template, Tip, TransactionStatus, Unsubscribe,
+    AccountStatus, BanStatus, BlockReference, BlockView, BondPage, BondStatus, CommitteeStatus,
+    Connect, EnvelopeEvent, EnvelopePage, EnvelopeStatus, FinalityEvent, FinalityStatus, Generate,
+    Generated, GetAccount, GetBlock, GetBond, GetCommittee, GetEnvelope, GetEnvelopes, GetHeader,
+    GetMasternode, GetMempool, GetOwned, GetSeats, GetStateHash, GetTemplate, GetTransaction, Head,
+    HeaderStatus, KillPoint, MasternodePage, MasternodeStatus, MempoolPage, MempoolStatus,
+    NodeStatus, PeerStatus, SeatPage, SetTime, StateHash, Submit, SubmitBlock, SubmitSolution,
+    SubmittedBlock, SubmittedEnvelope, SubmittedTransaction, SupplyStatus, Template, Tip,
+    TransactionStatus, Unsubscribe,
 };
 
 /// Any JSON text.
@@ -331,6 +333,13 @@ mod tests {
             "chain_getEnvelopes",
             "chain_getAccount",
             "chain_getSupply",
+            "chain_getFinality",
+            "chain_getBond",
+            "chain_getBonds",
+            "chain_getMasternode",
+            "chain_getMasternodes",
+            "chain_getCommittee",
+            "chain_getSeats",
             "chain_getStateHash",
             "tx_submit",
             "envelope_submit",
@@ -338,6 +347,8 @@ mod tests {
             "chain_unsubscribeHeads",
             "envelope_subscribe",
             "envelope_unsubscribe",
+            "finality_subscribe",
+            "finality_unsubscribe",
             "rpc.discover",
         ];
         assert_eq!(public, expected);

@@ -116,6 +116,8 @@ fn limits() -> Value {
         "public_answer_bytes_per_token": limits::PUBLIC_ANSWER_BYTES_PER_TOKEN,
         "envelope_blocks_max": limits::ENVELOPE_BLOCKS_MAX,
         "mempool_ids_max": limits::MEMPOOL_IDS_MAX,
+        "seat_blocks_max": limits::SEAT_BLOCKS_MAX,
+        "owned_looked_at_max": limits::OWNED_LOOKED_AT_MAX,
     })
 }
 

@@ -75,6 +75,11 @@ pub const ENVELOPE_PAGE_BYTES_MAX: usize = 2 << 20;
 /// Ids in one answer of `mempool_get`.
 pub const MEMPOOL_IDS_MAX: u32 = 10_000;
 
+/// Blocks in one answer of `chain_getSeats`.
+pub const SEAT_BLOCKS_MAX: u32 = 256;
+/// Bonds or masternodes of all owners that one list looks at: some ten milliseconds of reading.
+pub const OWNED_LOOKED_AT_MAX: usize = 1_024;
+
 /// Time that a client waits for a connection (ms).
 pub const CONNECT_WAIT_MS_MAX: u64 = 5_000;
 /// Time that a client waits for an answer (ms): `dev_generate` of many blocks is the slowest.

@@ -18,15 +18,23 @@ use crate::schema::{answers, words};
 pub mod event;
 pub mod parameters;
 pub mod scalar;
+pub mod stake;
 pub mod view;
 
-pub use event::{BlockEnvelopes, EnvelopeEvent, Head, IncludedEnvelope, PendingEnvelope};
+pub use event::{
+    BlockEnvelopes, EnvelopeEvent, FinalityEvent, Head, IncludedEnvelope, PendingEnvelope, SeatNews,
+};
 pub use parameters::{
-    BlockReference, Connect, Generate, GetAccount, GetBlock, GetEnvelope, GetEnvelopes, GetHeader,
-    GetMempool, GetStateHash, GetTemplate, GetTransaction, SetTime, Submit, SubmitBlock,
-    SubmitSolution, Unsubscribe,
+    BlockReference, Connect, Generate, GetAccount, GetBlock, GetBond, GetCommittee, GetEnvelope,
+    GetEnvelopes, GetHeader, GetMasternode, GetMempool, GetOwned, GetSeats, GetStateHash,
+    GetTemplate, GetTransaction, SetTime, Submit, SubmitBlock, SubmitSolution, Unsubscribe,
 };
 pub use scalar::{AddressText, BaseUnits, Hex, RawHex, SubscriptionName};
+pub use stake::{
+    AlarmStatus, BlockSeats, BondPage, BondState, BondStatus, CheckpointPoint, CommitteeMember,
+    CommitteeStatus, DutyStatus, FinalityStatus, MasternodePage, MasternodeState, MasternodeStatus,
+    RosterSums, SeatPage,
+};
 
 words! {
     /// Whether the disk takes new work.
@@ -127,6 +135,12 @@ answers! {
         syncing: bool,
         /// Whether the disk takes new work.
         disk: DiskState,
+        /// What keeps the node from mining and voting, while it does.
+        alarm: Option<AlarmStatus>,
+        /// The stake key that the node votes with, if it has one.
+        voter: Option<DutyStatus>,
+        /// The operator's key that the node signs checkpoints with, if it has one.
+        signer: Option<DutyStatus>,
     }
 
     /// A place in a chain.

@@ -213,10 +213,12 @@ impl ScannedTransaction {
                 fee,
                 tip,
             },
-            Order::Bond(_) | Order::Unbond(_) | Order::Wake(_) => served(Duty::Stake),
-            Order::MnRegister(_) | Order::MnRevive(_) | Order::MnExit(_) => {
-                served(Duty::Masternode)
-            }
+            Order::Bond(_) => served(Duty::Bond),
+            Order::Unbond(_) => served(Duty::Unbond),
+            Order::Wake(_) => served(Duty::Wake),
+            Order::MnRegister(_) => served(Duty::Register),
+            Order::MnRevive(_) => served(Duty::Revive),
+            Order::MnExit(_) => served(Duty::Exit),
             Order::AccountRecord(_) => Event::RecordSet {
                 tx,
                 index,
@@ -227,9 +229,14 @@ impl ScannedTransaction {
     }
 }
 
-/// Coins that an order takes besides fee and tip: paid, bonded, or deposited as collateral.
+/// Coins that a transaction takes besides fee and tip.
 pub(crate) fn outlay(transaction: &Transaction, network: Network) -> Amount {
-    match &transaction.order {
+    outlay_of(&transaction.order, network)
+}
+
+/// Coins that an order takes besides fee and tip: paid, bonded, or deposited as collateral.
+pub(crate) fn outlay_of(order: &Order, network: Network) -> Amount {
+    match order {
         Order::Transfer(order) => sum(order.body.outputs.iter()),
         Order::Bond(order) => order.body.amount,
         Order::MnRegister(_) => Params::of(network).masternode_collateral,
@@ -327,7 +334,7 @@ pub enum Event {
         tx: TxId,
         /// Position among the block's transactions.
         index: u32,
-        /// Which of the two.
+        /// What was ordered.
         duty: Duty,
         /// Coins that it locked: the bond, the collateral, or nothing.
         deposit: Amount,
@@ -338,16 +345,49 @@ pub enum Event {
     },
 }
 
-/// How an account serves the chain.
+/// What an account ordered about serving the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, SchemaRead, SchemaWrite)]
 #[wincode(crate = "chain::codec::wincode")]
 pub enum Duty {
-    /// By a bond that votes.
+    /// A bond that votes.
     #[wincode(tag = 0)]
-    Stake,
-    /// By a masternode.
+    Bond,
+    /// A masternode.
     #[wincode(tag = 1)]
-    Masternode,
+    Register,
+    /// The release of a bond.
+    #[wincode(tag = 2)]
+    Unbond,
+    /// The end of a bond's sleep.
+    #[wincode(tag = 3)]
+    Wake,
+    /// The end of a masternode's ban.
+    #[wincode(tag = 4)]
+    Revive,
+    /// The end of a masternode.
+    #[wincode(tag = 5)]
+    Exit,
+}
+
+impl Duty {
+    /// Whether it is about a bond; else it is about a masternode.
+    #[must_use]
+    pub const fn is_of_bond(self) -> bool {
+        matches!(self, Self::Bond | Self::Unbond | Self::Wake)
+    }
+
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bond => "bond",
+            Self::Register => "register",
+            Self::Unbond => "unbond",
+            Self::Wake => "wake",
+            Self::Revive => "revive",
+            Self::Exit => "exit",
+        }
+    }
 }
 
 /// What a set of entries adds to an account; wide enough that no sum of real entries overflows.

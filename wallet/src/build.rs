@@ -155,7 +155,8 @@ impl Ledger {
         Ok((payment, self.remember(id, payer, nonce, burn, signed)))
     }
 
-    fn finish(
+    /// Signs an order around what its other keys have signed, and remembers it.
+    pub(crate) fn finish(
         &self,
         account: AccountId,
         order: Order,
@@ -199,7 +200,11 @@ impl Ledger {
         changes
     }
 
-    fn check_signer(&self, account: &AccountId, key: &AccountKey) -> Result<(), BuildError> {
+    pub(crate) fn check_signer(
+        &self,
+        account: &AccountId,
+        key: &AccountKey,
+    ) -> Result<(), BuildError> {
         if self.key_of(account)? == key.public() {
             Ok(())
         } else {
@@ -220,7 +225,7 @@ fn reserve(transaction: &Transaction, network: Network) -> Amount {
 }
 
 /// Auxiliary randomness of one signature.
-fn fresh(rng: &mut impl CryptoRng) -> [u8; 32] {
+pub(crate) fn fresh(rng: &mut impl CryptoRng) -> [u8; 32] {
     let mut bytes = [0; 32];
     rng.fill_bytes(&mut bytes);
     bytes

@@ -257,6 +257,17 @@ pub enum PlanError {
         /// Coins that no pending order has a claim to.
         available: Amount,
     },
+    /// A bond below the network's smallest.
+    #[error("a bond of {found} X3C; the smallest one here is {min} X3C")]
+    BondTooSmall {
+        /// Amount asked for.
+        found: Amount,
+        /// The smallest bond.
+        min: Amount,
+    },
+    /// Owner, operator and voting key of a masternode are not three.
+    #[error("a masternode needs three different keys: its owner's, an operator's and a voting key")]
+    SameKeys,
     /// Too many orders on their way.
     #[error("{max} orders are pending; wait until some are in a block")]
     TooManyPending {

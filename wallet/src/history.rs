@@ -93,8 +93,8 @@ impl RowKind {
             Self::Sent => "sent",
             Self::Received => "received",
             Self::Record => "record",
-            Self::Service(Duty::Stake) => "stake_order",
-            Self::Service(Duty::Masternode) => "masternode_order",
+            Self::Service(duty) if duty.is_of_bond() => "stake_order",
+            Self::Service(_) => "masternode_order",
             Self::Envelope => "envelope",
             Self::Reward(CreditSource::Mining) => "mined",
             Self::Reward(CreditSource::Uncle) => "uncle",
@@ -250,12 +250,12 @@ impl HistoryRow {
             SignedOrder::Transaction(transaction) => {
                 let (kind, counterparty) = match &transaction.order {
                     Order::Transfer(transfer) => (RowKind::Sent, single(&transfer.body.outputs)),
-                    Order::Bond(_) | Order::Unbond(_) | Order::Wake(_) => {
-                        (RowKind::Service(Duty::Stake), None)
-                    }
-                    Order::MnRegister(_) | Order::MnRevive(_) | Order::MnExit(_) => {
-                        (RowKind::Service(Duty::Masternode), None)
-                    }
+                    Order::Bond(_) => (RowKind::Service(Duty::Bond), None),
+                    Order::Unbond(_) => (RowKind::Service(Duty::Unbond), None),
+                    Order::Wake(_) => (RowKind::Service(Duty::Wake), None),
+                    Order::MnRegister(_) => (RowKind::Service(Duty::Register), None),
+                    Order::MnRevive(_) => (RowKind::Service(Duty::Revive), None),
+                    Order::MnExit(_) => (RowKind::Service(Duty::Exit), None),
                     Order::AccountRecord(_) => (RowKind::Record, None),
                 };
                 let prefix = transaction.prefix();

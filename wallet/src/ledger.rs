@@ -284,6 +284,14 @@ impl Ledger {
             })
     }
 
+    /// Whether an own order on the followed chain was about a bond or a masternode.
+    #[must_use]
+    pub fn has_served(&self) -> bool {
+        let entries = self.blocks.values().flat_map(|block| &block.entries);
+        let is_served = |entry: &Entry| matches!(entry.event, Event::Served { .. });
+        entries.into_iter().any(is_served)
+    }
+
     /// Orders of `account` on the followed chain: what the next block expects as nonce.
     #[must_use]
     pub fn chain_nonce(&self, account: &AccountId) -> u64 {

@@ -47,6 +47,7 @@ pub mod message;
 pub mod order;
 pub mod plan;
 pub mod secret;
+pub mod stake;
 pub mod uri;
 pub mod vault_key;
 
@@ -65,4 +66,5 @@ pub use ledger::{AccountSnapshot, Balance, Ledger, Tip};
 pub use message::MessageSignature;
 pub use order::{OrderId, OrderState, PendingOrder, SignedOrder};
 pub use plan::{Admission, RecordPlan, RecordRequest, TransferPlan, TransferRequest};
+pub use stake::{Registration, Revival, StakeOrder, StakePlan};
 pub use uri::PaymentUri;

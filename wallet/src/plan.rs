@@ -255,7 +255,8 @@ impl Ledger {
         Ok(available)
     }
 
-    fn fee_of(
+    /// What an order of `units` costs that also takes `spent`.
+    pub(crate) fn fee_of(
         &self,
         account: &AccountId,
         units: u64,
@@ -267,21 +268,26 @@ impl Ledger {
         let total = spent.checked_add(fee).ok_or(too_large)?;
         let available = self.afford(account, total)?;
         let rest = available.base_units().saturating_sub(spent.base_units());
-        let headroom = (fee.base_units() / PRICE_HEADROOM_DIVISOR).max(1);
-        let wanted = fee.base_units().saturating_add(headroom);
         Ok(Cost {
             fee,
-            max_fee: Amount::from_base(wanted.min(rest)),
+            max_fee: headroom(fee, Amount::from_base(rest)),
             total,
         })
     }
 }
 
 /// What an order costs.
-struct Cost {
-    fee: Amount,
-    max_fee: Amount,
-    total: Amount,
+pub(crate) struct Cost {
+    pub(crate) fee: Amount,
+    pub(crate) max_fee: Amount,
+    pub(crate) total: Amount,
+}
+
+/// The most that is offered for a fee that is `fee` now, never above `rest`.
+pub(crate) fn headroom(fee: Amount, rest: Amount) -> Amount {
+    let headroom = (fee.base_units() / PRICE_HEADROOM_DIVISOR).max(1);
+    let wanted = fee.base_units().saturating_add(headroom);
+    Amount::from_base(wanted.min(rest.base_units()))
 }
 
 /// Checks every output and counts the accounts that the transfer creates.
@@ -336,7 +342,7 @@ fn check_record(request: &RecordRequest, key: &PublicKey) -> Result<(), PlanErro
 }
 
 /// Bytes of the transaction with this order; signatures have a fixed size.
-fn size_of_order(order: Order) -> usize {
+pub(crate) fn size_of_order(order: Order) -> usize {
     codec::encoded_len(&Transaction {
         version: Transaction::VERSION,
         order,

@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use chain::envelope::Auth;
 use chain::record::AccountRecord;
 use chain::transaction::Order;
+use chain::vote::IncludedVote;
 use chain::{
     AccountId, Amount, Block, Body, EnvelopeBytes, Hash32, Header, Height, MessageId, Network,
     Timestamp, Transaction,
@@ -26,11 +27,14 @@ use consensus::{reward, transaction};
 use genesis::Params;
 use rpc::types::view::{BlockForm, BlockSelector};
 use rpc::types::{
-    AccountStatus, BanStatus, BaseUnits, BlockPoint, BlockReference, BlockView, Connect, DiskState,
-    EnvelopeBlock, EnvelopeEvent, EnvelopePage, EnvelopeStatus, EnvelopeView, Generate, Generated,
-    GetAccount, GetBlock, GetEnvelope, GetEnvelopes, GetHeader, GetMempool, GetStateHash,
-    GetTemplate, GetTransaction, Head, HeaderStatus, HeaderView, Hex, KillPoint, MempoolPage,
-    MempoolStatus, NodeStatus, PeerStatus, RawHex, SetTime, StateHash, Submit, SubmitBlock,
+    AccountStatus, BanStatus, BaseUnits, BlockPoint, BlockReference, BlockSeats, BlockView,
+    BondPage, BondState, BondStatus, CheckpointPoint, CommitteeMember, CommitteeStatus, Connect,
+    DiskState, EnvelopeBlock, EnvelopeEvent, EnvelopePage, EnvelopeStatus, EnvelopeView,
+    FinalityEvent, FinalityStatus, Generate, Generated, GetAccount, GetBlock, GetBond,
+    GetCommittee, GetEnvelope, GetEnvelopes, GetHeader, GetMasternode, GetMempool, GetOwned,
+    GetSeats, GetStateHash, GetTemplate, GetTransaction, Head, HeaderStatus, HeaderView, Hex,
+    KillPoint, MasternodePage, MasternodeStatus, MempoolPage, MempoolStatus, NodeStatus,
+    PeerStatus, RawHex, RosterSums, SeatPage, SetTime, StateHash, Submit, SubmitBlock,
     SubmitSolution, SubmittedBlock, SubmittedEnvelope, SubmittedTransaction, SupplyStatus,
     Template, Tip, TransactionStatus,
 };
@@ -79,6 +83,8 @@ pub(crate) struct Account {
     pub(crate) balance: u64,
     pub(crate) nonce: u64,
     pub(crate) record: Option<AccountRecord>,
+    /// Coins in its bonds; they count as one.
+    pub(crate) bonded: u64,
 }
 
 type State = BTreeMap<AccountId, Account>;
@@ -96,6 +102,16 @@ pub(crate) struct Script {
     pub(crate) door: Door,
     pub(crate) lie: Option<Lie>,
     pub(crate) is_syncing: bool,
+    /// Seats that voted for the block of each height, on any branch.
+    pub(crate) seats: BTreeMap<u64, u32>,
+    /// Height of the final block.
+    pub(crate) finalized: u64,
+    /// Votes that the next block includes.
+    pub(crate) votes: Vec<IncludedVote>,
+    /// Who holds the seats of every height: bond and seats.
+    pub(crate) committee: Vec<(u32, u32)>,
+    /// Questions about seats.
+    pub(crate) seats_asked: usize,
     /// Pages of envelopes and of the mempool that were asked for.
     pub(crate) pages_asked: usize,
 }
@@ -120,6 +136,7 @@ impl Script {
         self.transactions
             .sort_by_key(|tx| (tx.sender(), tx.prefix().nonce));
         let mut body = Body::default();
+        body.aux.votes = std::mem::take(&mut self.votes);
         for tx in std::mem::take(&mut self.transactions) {
             if take_transaction(&mut state, &tx) {
                 body.transactions.push(tx);
@@ -179,6 +196,9 @@ impl Script {
             peers: 1,
             syncing: self.is_syncing,
             disk: DiskState::Ok,
+            alarm: None,
+            voter: None,
+            signer: None,
         })
     }
 
@@ -270,6 +290,97 @@ impl Script {
             burned: nothing,
             reward_next: nothing,
             price_per_kib: BaseUnits(reward::kib_price(Amount::ZERO)),
+        })
+    }
+
+    fn chain_get_finality(&mut self) -> Result<FinalityStatus, RpcFailure> {
+        let point = |height| -> Result<CheckpointPoint, RpcFailure> {
+            let id = Hex(self.block(height)?.id());
+            let number = u32::try_from(height / self.params.checkpoint_blocks).unwrap_or(0);
+            Ok(CheckpointPoint { number, height, id })
+        };
+        let nobody = RosterSums {
+            members: 0,
+            weight: 0,
+        };
+        Ok(FinalityStatus {
+            height: self.tip_height(),
+            block: Hex(self.tip().0.id()),
+            justified: point(self.finalized)?,
+            finalized: point(self.finalized)?,
+            gap_blocks: self.tip_height() - self.finalized,
+            level: 0,
+            front: nobody.clone(),
+            rear: nobody,
+            dynasty: 0,
+        })
+    }
+
+    fn chain_get_seats(&mut self, asked: GetSeats) -> Result<SeatPage, RpcFailure> {
+        self.seats_asked += 1;
+        let end = asked.from.saturating_add(u64::from(asked.count));
+        let blocks = (asked.from..end).map_while(|height| self.block(height).ok());
+        let seats_of = |block: &Block| {
+            let height = block.header.height.get();
+            BlockSeats {
+                height,
+                id: Hex(block.id()),
+                seats: self.seats.get(&height).copied(),
+                is_final: height <= self.finalized,
+            }
+        };
+        let blocks = blocks.map(seats_of).collect();
+        Ok(SeatPage { blocks, next: None })
+    }
+
+    fn chain_get_bonds(&mut self, asked: GetOwned) -> Result<BondPage, RpcFailure> {
+        let account = asked.address.account_on(NETWORK)?;
+        let (block, state) = self.tip();
+        let amount = state.get(&account).map_or(0, |account| account.bonded);
+        let bond = BondStatus {
+            bond: 0,
+            owner: asked.address,
+            vote_key: Hex(chain::PublicKey::default()),
+            amount: BaseUnits(Amount::from_base(amount)),
+            weight: amount / Amount::COIN,
+            state: BondState::Active,
+            assigned: 0,
+            voted: 0,
+            jailed_until: None,
+            release_height: None,
+        };
+        Ok(BondPage {
+            height: self.tip_height(),
+            block: Hex(block.id()),
+            bonds: if amount > 0 { vec![bond] } else { Vec::new() },
+            next: None,
+        })
+    }
+
+    fn chain_get_masternodes(&mut self, _: GetOwned) -> Result<MasternodePage, RpcFailure> {
+        let (block, _) = self.tip();
+        Ok(MasternodePage {
+            height: self.tip_height(),
+            block: Hex(block.id()),
+            masternodes: Vec::new(),
+            next: None,
+        })
+    }
+
+    fn chain_get_committee(&mut self, asked: GetCommittee) -> Result<CommitteeStatus, RpcFailure> {
+        let members = self.committee.iter().map(|(bond, seats)| CommitteeMember {
+            bond: *bond,
+            vote_key: Hex(chain::PublicKey::default()),
+            seats: *seats,
+            included: true,
+        });
+        Ok(CommitteeStatus {
+            height: asked.height.unwrap_or(self.tip_height() + 1),
+            level: 1,
+            weight: 1,
+            members: members.collect(),
+            block: None,
+            seats: None,
         })
     }
 
@@ -392,7 +503,17 @@ fn take_transaction(state: &mut State, tx: &Transaction) -> bool {
             }
             is_next
         }
-        // The session orders neither bonds nor masternodes.
+        Order::Bond(order) => {
+            let units = transaction::base_units(tx);
+            let fee = reward::fee(units, reward::kib_price(Amount::ZERO)).expect("payable");
+            let bonded = order.body.amount.base_units();
+            let is_next = pay(state, sender, prefix.nonce, bonded + fee.base_units());
+            if is_next {
+                state.entry(sender).or_default().bonded += bonded;
+            }
+            is_next
+        }
+        // No test of this crate orders anything else.
         _ => false,
     }
 }
@@ -424,6 +545,11 @@ impl ScriptedNode {
             door: Door::Open,
             lie: None,
             is_syncing: false,
+            seats: BTreeMap::new(),
+            finalized: 0,
+            votes: Vec::new(),
+            committee: Vec::new(),
+            seats_asked: 0,
             pages_asked: 0,
         }))
     }
@@ -509,6 +635,11 @@ node_api! {
         chain_get_envelopes(GetEnvelopes) -> EnvelopePage;
         chain_get_account(GetAccount) -> AccountStatus;
         chain_get_supply() -> SupplyStatus;
+        chain_get_finality() -> FinalityStatus;
+        chain_get_bonds(GetOwned) -> BondPage;
+        chain_get_masternodes(GetOwned) -> MasternodePage;
+        chain_get_seats(GetSeats) -> SeatPage;
+        chain_get_committee(GetCommittee) -> CommitteeStatus;
         mempool_get(GetMempool) -> MempoolPage;
         tx_submit(Submit) -> SubmittedTransaction;
         envelope_submit(Submit) -> SubmittedEnvelope;
@@ -519,6 +650,8 @@ node_api! {
         node_list_banned() -> Vec<BanStatus>;
         node_stop() -> ();
         chain_get_transaction(GetTransaction) -> TransactionStatus;
+        chain_get_bond(GetBond) -> BondStatus;
+        chain_get_masternode(GetMasternode) -> MasternodeStatus;
         chain_get_state_hash(GetStateHash) -> StateHash;
         chain_submit_block(SubmitBlock) -> SubmittedBlock;
         mempool_get_info() -> MempoolStatus;
@@ -531,6 +664,7 @@ node_api! {
         dev_kill_points() -> Vec<KillPoint>;
         chain_subscribe_heads() -> Subscription<Head>;
         envelope_subscribe() -> Subscription<EnvelopeEvent>;
+        finality_subscribe() -> Subscription<FinalityEvent>;
         mining_subscribe_template(GetTemplate) -> Subscription<Template>;
     }
 }

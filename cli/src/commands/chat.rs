@@ -11,26 +11,32 @@
 //! # Not here
 //! What the session does: `app`. The open session: `live`. How messages are printed: `show`.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
+use app::Stage;
 use chain::Address;
 use messenger::content::Text;
-use messenger::view::Delivery;
+use messenger::view::MessageView;
 use messenger::{Access, ConversationId, Event, InviteLink, MessageRef, Outgoing};
 use serde_json::{Value, json};
 
 use crate::args::{AccessWord, ChatCommand, NodeAccess, SharedArgs, Wait, WaitState};
-use crate::commands::profile::{check_wait, now, rng};
+use crate::commands::profile::{now, rng};
 use crate::commands::wallet::ordered;
 use crate::exit::{Exit, Failure};
 use crate::{output, secrets};
 
 mod live;
 mod show;
+
+/// Messages whose next states `chat follow` looks out for: where nothing becomes final, hundreds
+/// of blocks' worth.
+const TOLD_MAX: usize = 1_024;
 
 use live::{Chat, LOOK};
 
@@ -71,7 +77,6 @@ pub(crate) async fn run(
             reply_to,
             wait,
         } => {
-            check_wait(wait.state)?;
             let text = match (text, text_file) {
                 (Some(text), _) => text.clone(),
                 (None, Some(file)) => trimmed(&secrets::text(file)?),
@@ -122,7 +127,7 @@ impl Chat<'_> {
             .session
             .say(conversation, &message, node.as_ref(), now(), &mut rng())
             .await?;
-        let (id, delivery, times) = self
+        let (id, stage, times) = self
             .wait_for(
                 Some(conversation),
                 &reference,
@@ -131,10 +136,10 @@ impl Chat<'_> {
                 wait.seconds,
             )
             .await?;
-        let state = show::state_word(&delivery);
+        let state = stage.name();
         let mut value = json!({ "id": id.to_string(), "state": state, "times_ms": times });
         let mut line = format!("{id} {state}");
-        if delivery == Delivery::Queued
+        if stage == Stage::Queued
             && let Some(why) = self.session.why_waiting(&id)
         {
             value["detail"] = json!(why);
@@ -176,7 +181,6 @@ impl Chat<'_> {
         out: Option<&Path>,
         wait: Wait,
     ) -> Result<()> {
-        check_wait(wait.state)?;
         // Before a slot is kept for nobody.
         let mut opened = match out {
             Some(file) => Some(secrets::new_private_file(file)?),
@@ -207,7 +211,6 @@ impl Chat<'_> {
         to: &Address,
         wait: Wait,
     ) -> Result<()> {
-        check_wait(wait.state)?;
         let node = Arc::clone(&self.node);
         // Before a slot is kept for somebody who cannot be reached.
         self.session.record_of(to, node.as_ref()).await?;
@@ -225,10 +228,10 @@ impl Chat<'_> {
             )
             .await?;
         self.sync().await?;
-        let (id, delivery, _) = self
+        let (id, stage, _) = self
             .wait_for(None, &reference, wait.state, started, wait.seconds)
             .await?;
-        let state = show::state_word(&delivery);
+        let state = stage.name();
         let value = json!({ "message_id": id.to_string(), "state": state });
         output::result(self.shared.json, &value, &format!("{id} {state}"))
     }
@@ -245,21 +248,23 @@ impl Chat<'_> {
         let first = messages.len().saturating_sub(limit);
         let network = self.shared.network;
         let shown = messages.get(first..).unwrap_or_default();
+        let stage = |message: &MessageView| self.session.stage_of(&message.delivery);
         let values: Vec<Value> = shown
             .iter()
-            .map(|message| show::message(message, network))
+            .map(|message| show::message(message, stage(message), network))
             .collect();
         let lines: Vec<String> = shown
             .iter()
-            .map(|message| show::line(message, network))
+            .map(|message| show::line(message, stage(message), network))
             .collect();
         output::result(self.shared.json, &json!(values), &lines.join("\n"))
     }
 
     /// Prints what is new, for ever; a node that goes away is waited for.
     async fn follow(&mut self, conversation: &ConversationId, access: &NodeAccess) -> Result<()> {
+        let mut told = self.stages(conversation);
         loop {
-            self.print_news(conversation)?;
+            self.print_news(conversation, &mut told)?;
             match self.hear(None).await {
                 Err(error) if output::is_unreachable(&error) => {
                     output::warn("the node is gone; trying again until it is back");
@@ -275,35 +280,75 @@ impl Chat<'_> {
         }
     }
 
-    /// Prints what is new in a conversation.
-    fn print_news(&mut self, conversation: &ConversationId) -> Result<()> {
+    /// How far the newest messages have come, of those that may come further.
+    fn stages(&self, conversation: &ConversationId) -> Told {
+        let log = self.session.messenger().log(conversation, None, usize::MAX);
+        let stages = log
+            .iter()
+            .map(|message| (message.reference, self.session.stage_of(&message.delivery)));
+        let open = stages.filter(|(_, stage)| *stage < Stage::Final);
+        let mut told: Told = open.collect();
+        forget_oldest(&mut told);
+        told
+    }
+
+    /// Prints what is new in a conversation: messages, and how far they have come since they were
+    /// printed.
+    fn print_news(&mut self, conversation: &ConversationId, told: &mut Told) -> Result<()> {
+        let mut news = Vec::new();
         for event in std::mem::take(&mut self.news) {
-            let reference = match event {
+            match event {
                 Event::Shown {
                     conversation: place,
                     reference,
                     ..
-                } if place == *conversation => reference,
+                } if place == *conversation => news.push(reference),
                 Event::Moved {
                     conversation: Some(place),
                     reference,
                     ..
-                } if place == *conversation => reference,
-                _ => continue,
-            };
+                } if place == *conversation => news.push(reference),
+                _ => {}
+            }
+        }
+        for (reference, stage) in told.iter() {
+            let now = self.session.message_stage(Some(conversation), reference);
+            // A message that was written again is printed under its new name.
+            let now = now.filter(|(newest, ..)| newest == reference);
+            if now.is_some_and(|(_, now, _)| now != *stage) && !news.contains(reference) {
+                news.push(*reference);
+            }
+        }
+        for reference in news {
             let messenger = self.session.messenger();
             let Some(message) = messenger.message(conversation, &reference) else {
                 continue;
             };
+            let stage = self.session.stage_of(&message.delivery);
+            told.retain(|(known, _)| *known != reference);
+            if stage < Stage::Final {
+                told.push_back((reference, stage));
+            }
             if show::has_words(&message) {
                 let network = self.shared.network;
-                let value = show::message(&message, network);
-                output::result(self.shared.json, &value, &show::line(&message, network))?;
+                let value = show::message(&message, stage, network);
+                let line = show::line(&message, stage, network);
+                output::result(self.shared.json, &value, &line)?;
             }
         }
+        forget_oldest(told);
         std::io::stdout().flush()?;
         Ok(())
     }
+}
+
+/// Messages that may come further, with how far they had come when they were printed; the newest
+/// last.
+type Told = VecDeque<(MessageRef, Stage)>;
+
+fn forget_oldest(told: &mut Told) {
+    let excess = told.len().saturating_sub(TOLD_MAX);
+    told.drain(..excess);
 }
 
 async fn create(shared: &SharedArgs, node: &NodeAccess, name: &str) -> Result<()> {
@@ -318,7 +363,6 @@ async fn create(shared: &SharedArgs, node: &NodeAccess, name: &str) -> Result<()
 }
 
 async fn publish(shared: &SharedArgs, access: &NodeAccess, wait: Wait) -> Result<()> {
-    check_wait(wait.state)?;
     let mut chat = Chat::open(shared, access).await?;
     let node = Arc::clone(&chat.node);
     let submitted = chat.session.publish(node.as_ref(), &mut rng()).await?;

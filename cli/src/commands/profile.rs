@@ -20,7 +20,7 @@ use rand_core::UnwrapErr;
 use store::KillPoints;
 use zeroize::Zeroizing;
 
-use crate::args::{SharedArgs, WaitState};
+use crate::args::SharedArgs;
 use crate::config::folder;
 use crate::exit::{Exit, Failure};
 use crate::secrets;
@@ -70,16 +70,4 @@ pub(crate) fn with_opening(
         password,
         kill_points,
     })
-}
-
-/// Refuses to wait for what this version cannot see yet.
-pub(crate) fn check_wait(wait: Option<WaitState>) -> Result<()> {
-    if wait > Some(WaitState::InBlock) {
-        return Err(Failure::error(
-            Exit::Usage,
-            "not_yet",
-            "this version can wait for `delivered` and `in_block`",
-        ));
-    }
-    Ok(())
 }

@@ -10,8 +10,6 @@
 //! # Not here
 //! What the wallet does: `app` and `wallet`.
 
-use std::time::{Duration, Instant};
-
 use anyhow::Result;
 use app::{Owner, Session, Submitted};
 use chain::{AccountId, Address, Amount, Height, Network, TxId};
@@ -19,22 +17,21 @@ use genesis::Params;
 use messenger::Beginning;
 use rpc::NodeApi;
 use serde_json::json;
-use wallet::HistoryRow;
-use wallet::history::RowPlace;
+use wallet::history::{RowKind, RowPlace};
 use wallet::keys::Words;
 use wallet::keystore::Cost;
-use wallet::order::{OrderId, OrderState};
+use wallet::order::OrderId;
+use wallet::{CreditSource, Duty, HistoryRow};
 
 use crate::access;
-use crate::args::{NodeAccess, SharedArgs, Wait, WaitState, WalletCommand};
-use crate::commands::profile::{check_wait, now, open, open_with, rng, with_opening};
+use crate::args::{NodeAccess, SharedArgs, Wait, WalletCommand};
+use crate::commands::profile::{now, open, open_with, rng, with_opening};
+use crate::commands::waiting::settle;
 use crate::exit::{Exit, Failure};
 use crate::{output, secrets};
 
 /// Rows of history that are printed.
 const HISTORY_ROWS_MAX: usize = 10_000;
-/// How often a waiting command looks again.
-const LOOK: Duration = Duration::from_millis(300);
 
 pub(crate) async fn run(
     shared: &SharedArgs,
@@ -167,7 +164,6 @@ async fn send(
     amount: Amount,
     wait: Wait,
 ) -> Result<()> {
-    check_wait(wait.state)?;
     let mut rng = rng();
     let mut session = open(shared)?;
     let node = access::client(shared, access)?;
@@ -184,20 +180,8 @@ pub(crate) async fn ordered(
     submitted: Submitted,
     wait: Wait,
 ) -> Result<()> {
-    let id = submitted.id();
-    let mut state = match submitted {
-        Submitted::Delivered(_) => "delivered",
-        Submitted::Queued(_) => "queued",
-    };
-    if wait.state == Some(WaitState::InBlock) && state == "delivered" {
-        wait_for_block(session, node, id, wait.seconds)
-            .await
-            .map_err(|error| error.context(format!("{id} was ordered; do not order it again")))?;
-        state = "in_block";
-    }
-    if state == "queued" {
-        output::warn("it is written down and sent with the next command; do not order it again");
-    }
+    let (id, stage) = settle(session, node, submitted, wait).await?;
+    let state = stage.name();
     let value = json!({ "tx_id": id.to_string(), "state": state });
     output::result(shared.json, &value, &format!("{id} {state}"))
 }
@@ -210,42 +194,6 @@ fn discard(shared: &SharedArgs, id: &TxId) -> Result<()> {
         &value,
         "given up; its coins and its place are free again",
     )
-}
-
-/// Follows the chain until a block holds the transaction.
-async fn wait_for_block(
-    session: &mut Session,
-    node: &dyn NodeApi,
-    id: &TxId,
-    seconds: u64,
-) -> Result<()> {
-    let timeout = Duration::from_secs(seconds);
-    let started = Instant::now();
-    loop {
-        session
-            .sync(node, now(), &mut rng())
-            .await
-            .map_err(anyhow::Error::from)?;
-        match session.order_state(id) {
-            Some(OrderState::InBlock { .. }) => return Ok(()),
-            Some(OrderState::Superseded) | None => {
-                return Err(Failure::error(
-                    Exit::Failed,
-                    "superseded",
-                    "another order took its place, or its stamp became too old; look at the history",
-                ));
-            }
-            Some(OrderState::Pending | OrderState::Waiting { .. }) => {}
-        }
-        if started.elapsed() >= timeout {
-            return Err(Failure::error(
-                Exit::Failed,
-                "timeout",
-                format!("{id} is in no block yet; it is sent again at the next sync"),
-            ));
-        }
-        tokio::time::sleep(LOOK).await;
-    }
 }
 
 async fn history(shared: &SharedArgs, access: &NodeAccess, csv: bool) -> Result<()> {
@@ -261,16 +209,56 @@ async fn history(shared: &SharedArgs, access: &NodeAccess, csv: bool) -> Result<
             .collect();
         return output::result(true, &json!(values), "");
     }
-    let lines: Vec<String> = rows.iter().map(|row| row.csv_line(ledger)).collect();
-    let header = wallet::HistoryRow::CSV_HEADER.trim_end();
-    let separator = if csv { "," } else { "\t" };
-    let table = std::iter::once(header)
-        .chain(lines.iter().map(|line| line.trim_end()))
-        .map(|line| line.replace(',', separator))
-        .collect::<Vec<_>>()
-        .join("\n");
-    println!("{table}");
+    let header = if csv {
+        wallet::HistoryRow::CSV_HEADER
+    } else {
+        "height\tin X3C\tout X3C\twhat"
+    };
+    println!("{header}");
+    for row in &rows {
+        if csv {
+            println!("{}", row.csv_line(ledger).trim_end());
+        } else {
+            println!("{}", row_line(row, shared.network));
+        }
+    }
     Ok(())
+}
+
+/// One row for people.
+fn row_line(row: &HistoryRow, network: Network) -> String {
+    let place = match row.place {
+        RowPlace::Block { height, .. } => height.to_string(),
+        place => place.name().to_owned(),
+    };
+    let what = row_words(row.kind);
+    let other = row.counterparty.map_or(String::new(), |account| {
+        format!(" {}", Address::new(network, account))
+    });
+    format!("{place}\t{}\t{}\t{what}{other}", row.credit, row.debit)
+}
+
+const fn row_words(kind: RowKind) -> &'static str {
+    match kind {
+        RowKind::Sent => "sent to",
+        RowKind::Received => "received from",
+        RowKind::Record => "account record published",
+        RowKind::Service(Duty::Bond) => "coins bonded",
+        RowKind::Service(Duty::Unbond) => "bond to be paid back",
+        RowKind::Service(Duty::Wake) => "bond woken",
+        RowKind::Service(Duty::Register) => "masternode registered, collateral locked",
+        RowKind::Service(Duty::Revive) => "masternode revived",
+        RowKind::Service(Duty::Exit) => "masternode retires",
+        RowKind::Envelope => "message paid for",
+        RowKind::Reward(CreditSource::Mining) => "block mined",
+        RowKind::Reward(CreditSource::Uncle) => "uncle mined",
+        RowKind::Reward(CreditSource::Votes) => "votes for blocks",
+        RowKind::Reward(CreditSource::Masternode) => "masternode duty",
+        RowKind::Correction => {
+            "rewards of stake, coins paid back, and what else the chain alone knows"
+        }
+        RowKind::Opening => "held before the wallet began to follow",
+    }
 }
 
 /// One row; amounts in base units.
@@ -293,6 +281,9 @@ fn row_json(row: &HistoryRow, network: Network) -> serde_json::Value {
     }
     if let Some(counterparty) = row.counterparty {
         value["counterparty"] = json!(address(counterparty));
+    }
+    if let RowKind::Service(duty) = row.kind {
+        value["service"] = json!(duty.name());
     }
     match row.order {
         Some(OrderId::Transaction(tx)) => value["order"] = json!(tx.to_string()),

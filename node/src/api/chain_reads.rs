@@ -300,6 +300,7 @@ fn unknown_block() -> RpcFailure {
     RpcFailure::unknown("unknown_block", "no block of this height or id is here")
 }
 
-fn state(error: ViewError) -> RpcFailure {
+/// The state could not be read.
+pub(super) fn state(error: ViewError) -> RpcFailure {
     ledger(LedgerError::View(error))
 }

@@ -13,10 +13,22 @@ use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use chain::Height;
+use consensus::ViewError;
+use consensus::finality::rosters;
+use consensus::stake;
+use consensus::state::value;
+use genesis::law;
 use network::{Counter, Handle};
 use rpc::{Health, HealthSource};
 
-use crate::service::{Mailbox, tip_time};
+use super::finality_reads::Held;
+use super::stake_reads::seats_of;
+use crate::service::{Desk, Mailbox, tip_time};
+
+/// Votes are starved if blocks include less than one in this many of the seats drawn: two thirds
+/// that sleep or are cut off leave more than that, an eclipse does not.
+const STARVATION_DIVISOR: u64 = 4;
 
 /// Where health and metrics come from.
 pub(crate) struct Figures {
@@ -40,6 +52,91 @@ impl Figures {
             Some((height.get(), behind, age_ms))
         });
         asked.await.ok().flatten()
+    }
+
+    async fn stake(&self) -> StakeFigures {
+        let asked = self.mailbox.run(|desk| StakeFigures::of(desk));
+        match asked.await {
+            Ok(Ok(figures)) => figures,
+            // The next scrape tells more; a damaged store ends the node by itself.
+            Ok(Err(_)) | Err(_) => StakeFigures::default(),
+        }
+    }
+}
+
+/// Stake and finality at the tip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct StakeFigures {
+    /// Seats that count for the tip's parent.
+    parent_seats: u64,
+    /// Seats drawn for the blocks below the tip that the next block may still include votes for.
+    window_seats: u64,
+    /// Those of them whose votes blocks include.
+    window_voted: u64,
+    level: u64,
+    gap_blocks: u64,
+    justified: u64,
+    finalized: u64,
+    front_members: u64,
+}
+
+impl StakeFigures {
+    fn of(desk: &Desk) -> Result<Self, ViewError> {
+        let view = desk.store.view().map_err(ViewError::from)?;
+        let (params, tip) = (view.params(), view.tip().height);
+        let heights = tip.get().saturating_sub(law::VOTE_BACK_MAX.into()).max(1)..tip.get();
+        let mut figures = Self {
+            level: stake::level(&view, params, tip)?.into(),
+            ..Self::default()
+        };
+        for height in heights.clone().map(Height::new) {
+            let committee = stake::committee_at(&view, params, height)?;
+            let seats = committee.members().map(|(_, seat)| u64::from(seat.seats));
+            figures.window_seats += seats.sum::<u64>();
+            let included = value::included_votes(&view, height)?.votes;
+            let seats = included.iter().map(|vote| u64::from(vote.seats));
+            figures.window_voted += seats.sum::<u64>();
+        }
+        let parent = seats_of(&desk.node, tip.get().saturating_sub(1)..tip.get());
+        figures.parent_seats = parent.first().map_or(0, |parent| parent.seats.into());
+        let (shown, held) = (value::finality(&view)?, Held::of(&desk.node, params));
+        let justified = held
+            .justified
+            .map_or(shown.justified, |held| held.number.max(shown.justified));
+        let finalized = held
+            .finalized
+            .map_or(shown.finalized, |held| held.number.max(shown.finalized));
+        figures.justified = justified.get().into();
+        figures.finalized = finalized.get().into();
+        figures.gap_blocks = tip
+            .get()
+            .saturating_sub(params.checkpoint_height(finalized).get());
+        figures.front_members =
+            rosters(&view)?.map_or(0, |rosters| rosters.front.members.len() as u64);
+        Ok(figures)
+    }
+
+    /// Whether far fewer votes than seats reach the blocks of our chain.
+    const fn is_starved(&self) -> bool {
+        self.window_voted.saturating_mul(STARVATION_DIVISOR) < self.window_seats
+    }
+
+    fn rows(&self) -> [(&'static str, &'static str, u64); 9] {
+        [
+            ("chainchat_parent_seats", "gauge", self.parent_seats),
+            ("chainchat_window_seats", "gauge", self.window_seats),
+            ("chainchat_window_seats_voted", "gauge", self.window_voted),
+            (
+                "chainchat_vote_starvation",
+                "gauge",
+                u64::from(self.is_starved()),
+            ),
+            ("chainchat_level", "gauge", self.level),
+            ("chainchat_finality_gap_blocks", "gauge", self.gap_blocks),
+            ("chainchat_justified_checkpoint", "gauge", self.justified),
+            ("chainchat_finalized_checkpoint", "gauge", self.finalized),
+            ("chainchat_front_members", "gauge", self.front_members),
+        ]
     }
 }
 
@@ -104,13 +201,19 @@ impl HealthSource for Figures {
                 figures.bans.load(Ordering::Relaxed),
             ),
             (
+                "chainchat_alarms_total",
+                "counter",
+                figures.alarms.load(Ordering::Relaxed),
+            ),
+            (
                 "chainchat_announcement_bytes_total",
                 "counter",
                 figures.announcement_bytes.load(Ordering::Relaxed),
             ),
         ];
         let mut text = String::new();
-        for (name, kind, value) in rows {
+        let stake = self.stake().await.rows();
+        for (name, kind, value) in rows.into_iter().chain(stake) {
             // Writing to a string cannot fail.
             let _ = write!(text, "# TYPE {name} {kind}\n{name} {value}\n");
         }
@@ -120,5 +223,22 @@ impl HealthSource for Figures {
             let _ = write!(text, "# TYPE {name} counter\n{name} {value}\n");
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn votes_are_starved_below_a_quarter_of_the_seats_and_never_without_a_committee() {
+        let figures = |window_seats, window_voted| StakeFigures {
+            window_seats,
+            window_voted,
+            ..StakeFigures::default()
+        };
+        assert!(!figures(0, 0).is_starved());
+        assert!(figures(64, 15).is_starved());
+        assert!(!figures(64, 16).is_starved());
     }
 }

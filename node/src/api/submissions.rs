@@ -283,7 +283,7 @@ fn refused_item(refusal: &Refusal) -> RpcFailure {
         Refusal::Rule(consensus::Rule::EpochPast { .. }) => "epoch_past",
         Refusal::Rule(consensus::Rule::OneTimeKeySeen { .. }) => "one_time_key_seen",
         Refusal::Rule(consensus::Rule::EnvelopeSignature) => "envelope_signature",
-        Refusal::Rule(_) => "rule_broken",
+        Refusal::Rule(rule) => stake_word(rule).unwrap_or("rule_broken"),
         Refusal::AlreadyKnown => "already_known",
         Refusal::Conflict => "conflict",
         Refusal::TooManyOrders => "too_many_orders",
@@ -292,4 +292,26 @@ fn refused_item(refusal: &Refusal) -> RpcFailure {
         Refusal::View(error) => return ledger(LedgerError::View(error.clone())),
     };
     RpcFailure::rejected(reason, refusal.to_string())
+}
+
+/// Words for what orders about bonds and masternodes are refused for.
+const fn stake_word(rule: &consensus::Rule) -> Option<&'static str> {
+    use consensus::Rule;
+    Some(match rule {
+        Rule::BondAmount { .. } => "bond_amount",
+        Rule::BondPossession => "bond_possession",
+        Rule::BondUnknown { .. } => "unknown_bond",
+        Rule::VoteKeyUsed { .. } => "vote_key_used",
+        Rule::NotDormant { .. } => "not_dormant",
+        Rule::NotOwner => "not_owner",
+        Rule::AlreadyLeaving { .. } => "already_leaving",
+        Rule::MasternodeKeys => "masternode_keys",
+        Rule::MasternodeKeyUsed { .. } => "masternode_key_used",
+        Rule::MasternodePossession => "masternode_possession",
+        Rule::MasternodeUnknown { .. } => "unknown_masternode",
+        Rule::NotBanned { .. } => "not_banned",
+        Rule::KindInactive { .. } | Rule::KindAhead { .. } => "kind_inactive",
+        Rule::FeeAboveMax { .. } => "fee_above_max",
+        _ => return None,
+    })
 }

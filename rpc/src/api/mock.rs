@@ -24,12 +24,14 @@ use crate::error::RpcFailure;
 use crate::schema::{Described, SchemaBook, sample};
 use crate::subscription::{Queued, Subscription, channel};
 use crate::types::{
-    AccountStatus, BanStatus, BlockReference, BlockView, Connect, EnvelopeEvent, EnvelopePage,
-    EnvelopeStatus, Generate, Generated, GetAccount, GetBlock, GetEnvelope, GetEnvelopes,
-    GetHeader, GetMempool, GetStateHash, GetTemplate, GetTransaction, Head, HeaderStatus,
-    KillPoint, MempoolPage, MempoolStatus, NodeStatus, PeerStatus, SetTime, StateHash, Submit,
-    SubmitBlock, SubmitSolution, SubmittedBlock, SubmittedEnvelope, SubmittedTransaction,
-    SupplyStatus, Template, Tip, TransactionStatus,
+    AccountStatus, BanStatus, BlockReference, BlockView, BondPage, BondStatus, CommitteeStatus,
+    Connect, EnvelopeEvent, EnvelopePage, EnvelopeStatus, FinalityEvent, FinalityStatus, Generate,
+    Generated, GetAccount, GetBlock, GetBond, GetCommittee, GetEnvelope, GetEnvelopes, GetHeader,
+    GetMasternode, GetMempool, GetOwned, GetSeats, GetStateHash, GetTemplate, GetTransaction, Head,
+    HeaderStatus, KillPoint, MasternodePage, MasternodeStatus, MempoolPage, MempoolStatus,
+    NodeStatus, PeerStatus, SeatPage, SetTime, StateHash, Submit, SubmitBlock, SubmitSolution,
+    SubmittedBlock, SubmittedEnvelope, SubmittedTransaction, SupplyStatus, Template, Tip,
+    TransactionStatus,
 };
 
 /// See the module.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use chain::{BlockId, MessageId, WireId};
 
-use super::{Hex, RawHex, Template};
+use super::{CheckpointPoint, Hex, RawHex, Template};
 use crate::schema::{Described, SchemaBook, answers};
 use crate::subscription::Queued;
 
@@ -65,6 +65,69 @@ answers! {
     }
 }
 
+answers! {
+    /// What this node counts for a block.
+    SeatNews {
+        /// Height.
+        height: u64,
+        /// Block id.
+        block: Hex<BlockId>,
+        /// Seats that count for it now.
+        seats: u32,
+        /// Whether it is in the best chain now.
+        best_chain: bool,
+    }
+}
+
+/// What happened to confirmation and finality.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event")]
+pub enum FinalityEvent {
+    /// A block of the best chain has enough seats.
+    #[serde(rename = "confirmed")]
+    Confirmed(SeatNews),
+    /// It no longer has, or is no longer in the best chain.
+    #[serde(rename = "unconfirmed")]
+    Unconfirmed(SeatNews),
+    /// A higher checkpoint is justified.
+    #[serde(rename = "justified")]
+    Justified(CheckpointPoint),
+    /// A higher checkpoint is final, with all blocks below it.
+    #[serde(rename = "finalized")]
+    Finalized(CheckpointPoint),
+}
+
+/// The schema `content` with the word `event` beside its members.
+fn tagged(word: &str, content: Value) -> Value {
+    let tag = json!({
+        "type": "object",
+        "required": ["event"],
+        "properties": { "event": { "const": word } },
+    });
+    json!({ "allOf": [tag, content] })
+}
+
+impl Described for FinalityEvent {
+    fn schema(book: &mut SchemaBook) -> Value {
+        book.refer("FinalityEvent", |book| {
+            let confirmed = tagged("confirmed", SeatNews::schema(book));
+            let unconfirmed = tagged("unconfirmed", SeatNews::schema(book));
+            let justified = tagged("justified", CheckpointPoint::schema(book));
+            let finalized = tagged("finalized", CheckpointPoint::schema(book));
+            json!({
+                "description": "What happened to confirmation and finality.",
+                "oneOf": [confirmed, unconfirmed, justified, finalized],
+            })
+        })
+    }
+}
+
+impl Queued for FinalityEvent {
+    fn queued_bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
 /// What happened to envelopes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event")]
@@ -82,14 +145,6 @@ pub enum EnvelopeEvent {
 
 impl Described for EnvelopeEvent {
     fn schema(book: &mut SchemaBook) -> Value {
-        let tagged = |word: &str, content: Value| {
-            let tag = json!({
-                "type": "object",
-                "required": ["event"],
-                "properties": { "event": { "const": word } },
-            });
-            json!({ "allOf": [tag, content] })
-        };
         book.refer("EnvelopeEvent", |book| {
             let pending = tagged("pending", PendingEnvelope::schema(book));
             let in_block = tagged("in_block", BlockEnvelopes::schema(book));

@@ -9,7 +9,7 @@
 //! # Not here
 //! Answers: [`super`]. How a block is named by height or id: [`super::view`].
 
-use chain::{BlockId, Hash32, MessageId, TxId};
+use chain::{BlockId, Hash32, MessageId, PublicKey, TxId};
 
 use super::{Acknowledgement, AddressText, Hex, RawHex, SubscriptionName};
 use crate::schema::parameters;
@@ -63,6 +63,44 @@ parameters! {
     GetAccount {
         /// Its address.
         address: AddressText,
+    }
+
+    /// A bond by its number or by its vote key: exactly one of them.
+    GetBond {
+        /// Its number.
+        bond: Option<u32>,
+        /// The key that signs its votes, while it holds coins.
+        vote_key: Option<Hex<PublicKey>>,
+    }
+
+    /// A masternode by its number or by a key of it: exactly one of them.
+    GetMasternode {
+        /// Its number.
+        masternode: Option<u32>,
+        /// Its operator's key or its voting key.
+        key: Option<Hex<PublicKey>>,
+    }
+
+    /// Whose bonds or masternodes.
+    GetOwned {
+        /// Address of the owner.
+        address: AddressText,
+        /// Number to begin with; 0 if absent.
+        from: Option<u32>,
+    }
+
+    /// Which committee.
+    GetCommittee {
+        /// The height that it votes for; that of the next block if absent.
+        height: Option<u64>,
+    }
+
+    /// Which blocks' seats.
+    GetSeats {
+        /// Height of the first block.
+        from: u64,
+        /// Blocks wanted; at most 256 are answered.
+        count: u32,
     }
 
     /// Which state.

@@ -13,12 +13,15 @@ use std::net::{Ipv6Addr, SocketAddr};
 
 use chain::envelope::{Auth, EnvelopeKind};
 use chain::transaction::{Bond, MnRegister, Order, ServiceAddress};
-use chain::{Block, BlockId, Envelope, EnvelopeError, Header, Height, Network, Transaction};
+use chain::units::{BondId, MasternodeId};
+use chain::{
+    Block, BlockId, Envelope, EnvelopeError, Header, Height, Network, PublicKey, Transaction,
+};
 
 use super::{
     AddressText, AuthWord, BaseUnits, BlockView, BondView, EnvelopeKindWord, EnvelopeView,
-    GetBlock, GetHeader, HeaderView, Hex, OutputView, RawHex, RegistrationView, TransactionKind,
-    TransactionView,
+    GetBlock, GetBond, GetHeader, GetMasternode, HeaderView, Hex, OutputView, RawHex,
+    RegistrationView, TransactionKind, TransactionView,
 };
 use crate::error::RpcFailure;
 
@@ -105,6 +108,48 @@ impl GetBlock {
         } else {
             BlockForm::Decoded
         }
+    }
+}
+
+/// How a caller names a bond or a masternode, whose numbers are a `T`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named<T> {
+    /// By its number.
+    Number(T),
+    /// By a key of it.
+    Key(PublicKey),
+}
+
+impl<T> Named<T> {
+    fn new(number: Option<T>, key: Option<Hex<PublicKey>>) -> Result<Self, RpcFailure> {
+        match (number, key) {
+            (Some(number), None) => Ok(Self::Number(number)),
+            (None, Some(Hex(key))) => Ok(Self::Key(key)),
+            _ => Err(RpcFailure::bad_parameter(
+                "number_or_key",
+                "name it either by its number or by its key",
+            )),
+        }
+    }
+}
+
+impl GetBond {
+    /// The bond that the caller names.
+    ///
+    /// # Errors
+    /// `number_or_key` (-8) unless exactly one of them is given.
+    pub fn bond(&self) -> Result<Named<BondId>, RpcFailure> {
+        Named::new(self.bond.map(BondId::new), self.vote_key)
+    }
+}
+
+impl GetMasternode {
+    /// The masternode that the caller names.
+    ///
+    /// # Errors
+    /// `number_or_key` (-8) unless exactly one of them is given.
+    pub fn masternode(&self) -> Result<Named<MasternodeId>, RpcFailure> {
+        Named::new(self.masternode.map(MasternodeId::new), self.key)
     }
 }
 
@@ -274,7 +319,8 @@ impl RegistrationView {
 }
 
 /// The address as programs write it; a mapped one is IPv4.
-fn socket(address: &ServiceAddress) -> SocketAddr {
+#[must_use]
+pub fn socket(address: &ServiceAddress) -> SocketAddr {
     SocketAddr::new(Ipv6Addr::from(address.ip).to_canonical(), address.port)
 }
 

@@ -87,7 +87,11 @@ fn orders_of_stake_and_masternodes_lock_what_they_deposit() {
             _ => panic!("an order of another sort"),
         })
         .collect();
-    assert_eq!(duties, [[Duty::Stake; 3], [Duty::Masternode; 3]].concat());
+    let of_bonds = [Duty::Bond, Duty::Unbond, Duty::Wake];
+    let of_masternodes = [Duty::Register, Duty::Revive, Duty::Exit];
+    assert_eq!(duties, [of_bonds, of_masternodes].concat());
+    assert!(of_bonds.into_iter().all(Duty::is_of_bond));
+    assert!(!of_masternodes.into_iter().any(Duty::is_of_bond));
     let strangers = BTreeSet::from([testing::key(3).account()]);
     assert_eq!(scan.entries(&strangers, Network::Regtest), []);
 }

@@ -185,7 +185,7 @@ fn served() -> ChangeSet {
         },
     };
     let followed = block(4).map(|followed| FollowedBlock {
-        entries: [Duty::Stake, Duty::Masternode].map(entry).to_vec(),
+        entries: [Duty::Bond, Duty::Register].map(entry).to_vec(),
         ..followed
     });
     at(5, followed)

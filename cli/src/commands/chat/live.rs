@@ -13,22 +13,37 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use app::{Session, SessionError};
+use app::{Session, SessionError, Stage};
+use chain::Height;
 use messenger::error::SendError;
-use messenger::view::Delivery;
 use messenger::{ConversationId, Event, MessageRef};
-use rpc::types::EnvelopeEvent;
+use rpc::types::{EnvelopeEvent, FinalityEvent};
 use rpc::{NodeApi, NodeClient, Subscription};
 use serde_json::{Map, Value, json};
 
 use super::show;
 use crate::args::{NodeAccess, SharedArgs, WaitState};
 use crate::commands::profile::{now, open, rng};
+use crate::commands::waiting::too_late;
 use crate::exit::{Exit, Failure};
 use crate::{access, output};
 
 /// How often a waiting command looks at the node even if it hears nothing.
 pub(super) const LOOK: Duration = Duration::from_secs(2);
+
+/// States whose times are told.
+const TIMED: [Stage; 4] = [
+    Stage::Delivered,
+    Stage::InBlock,
+    Stage::Confirmed,
+    Stage::Final,
+];
+
+/// What came by one of the node's streams.
+enum Heard {
+    Envelope(EnvelopeEvent),
+    Finality(FinalityEvent),
+}
 
 /// An open session that hears what its node says.
 pub(super) struct Chat<'a> {
@@ -36,6 +51,7 @@ pub(super) struct Chat<'a> {
     pub(super) session: Session,
     pub(super) node: Arc<NodeClient>,
     events: Subscription<EnvelopeEvent>,
+    confirmations: Subscription<FinalityEvent>,
     /// What is new and not printed yet.
     pub(super) news: Vec<Event>,
 }
@@ -47,11 +63,13 @@ impl<'a> Chat<'a> {
         let node = access::client(shared, node)?;
         // Before the first look, so that nothing falls between.
         let events = node.envelope_subscribe().await?;
+        let confirmations = node.finality_subscribe().await?;
         let mut chat = Self {
             shared,
             session,
             node,
             events,
+            confirmations,
             news: Vec::new(),
         };
         chat.sync().await?;
@@ -81,22 +99,36 @@ impl<'a> Chat<'a> {
     pub(super) async fn hear(&mut self, deadline: Option<Instant>) -> Result<()> {
         let look = Instant::now() + LOOK;
         let until = deadline.map_or(look, |deadline| deadline.min(look));
-        match tokio::time::timeout_at(until.into(), self.events.next()).await {
-            Ok(Ok(event)) => {
+        let heard = tokio::select! {
+            event = self.events.next() => event.map(Heard::Envelope),
+            event = self.confirmations.next() => event.map(Heard::Finality),
+            () = tokio::time::sleep_until(until.into()) => return self.sync().await,
+        };
+        match heard {
+            Ok(Heard::Envelope(event)) => {
                 self.session
                     .hear(event, self.node.as_ref(), now(), &mut rng())
                     .await?;
                 self.take_news();
                 Ok(())
             }
-            Ok(Err(failure)) if failure.is_unreachable() => Err(failure.into()),
-            Ok(Err(_)) => {
-                // Too slow for the stream, or the node stops: begin anew and read what was missed.
-                self.events = self.node.envelope_subscribe().await?;
+            Ok(Heard::Finality(event)) => {
+                self.session.hear_finality(&event);
+                Ok(())
+            }
+            Err(failure) if failure.is_unreachable() => Err(failure.into()),
+            Err(_) => {
+                // Too slow for a stream, or the node stops: begin anew and read what was missed.
+                self.listen().await?;
                 self.sync().await
             }
-            Err(_) => self.sync().await,
         }
+    }
+
+    async fn listen(&mut self) -> Result<()> {
+        self.events = self.node.envelope_subscribe().await?;
+        self.confirmations = self.node.finality_subscribe().await?;
+        Ok(())
     }
 
     /// The conversation with this id or name.
@@ -138,40 +170,25 @@ impl<'a> Chat<'a> {
         state: Option<WaitState>,
         started: Instant,
         seconds: u64,
-    ) -> Result<(MessageRef, Delivery, Map<String, Value>)> {
+    ) -> Result<(MessageRef, Stage, Map<String, Value>)> {
         let deadline = started + Duration::from_secs(seconds);
         let mut times = Map::new();
         loop {
-            let (newest, delivery) = self
+            let (newest, stage, height) = self
                 .session
-                .delivery(conversation, reference)
+                .message_stage(conversation, reference)
                 .ok_or_else(|| SessionError::from(SendError::UnknownMessage))?;
             let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            if is_out(&delivery) {
-                times.entry("delivered").or_insert_with(|| json!(elapsed));
+            for reached in TIMED.into_iter().filter(|reached| *reached <= stage) {
+                times
+                    .entry(reached.name())
+                    .or_insert_with(|| json!(elapsed));
             }
-            if matches!(delivery, Delivery::InBlock(_)) {
-                times.entry("in_block").or_insert_with(|| json!(elapsed));
-            }
-            let has_arrived = match state {
-                None => true,
-                Some(WaitState::Delivered) => is_out(&delivery),
-                Some(_) => matches!(delivery, Delivery::InBlock(_)),
-            };
-            if has_arrived {
-                return Ok((newest, delivery, times));
+            if state.is_none_or(|wanted| stage >= Stage::from(wanted)) {
+                return Ok((newest, stage, times));
             }
             if Instant::now() >= deadline {
-                let state = show::state_word(&delivery);
-                let why = self.session.why_waiting(&newest);
-                let why = why.map_or(String::new(), |why| format!(" ({why})"));
-                return Err(Failure::error(
-                    Exit::Failed,
-                    "timeout",
-                    format!(
-                        "{newest} is {state} after {seconds} s{why}; it is sent again with the next command"
-                    ),
-                ));
+                return Err(self.why_late(&newest, stage, height, state, seconds).await);
             }
             if let Err(error) = self.hear(Some(deadline)).await {
                 // Told only that the node is gone, the user would say it twice.
@@ -187,10 +204,31 @@ impl<'a> Chat<'a> {
         }
     }
 
+    async fn why_late(
+        &self,
+        newest: &MessageRef,
+        stage: Stage,
+        height: Option<Height>,
+        state: Option<WaitState>,
+        seconds: u64,
+    ) -> anyhow::Error {
+        if let (Some(wanted), Some(_)) = (state, height) {
+            let (node, id) = (self.node.as_ref(), newest.to_string());
+            return too_late(node, wanted.into(), height, &id, seconds).await;
+        }
+        let why = self.session.why_waiting(newest);
+        let why = why.map_or(String::new(), |why| format!(" ({why})"));
+        let state = stage.name();
+        let detail = format!(
+            "{newest} is {state} after {seconds} s{why}; it is sent again with the next command"
+        );
+        Failure::error(Exit::Failed, "timeout", detail)
+    }
+
     /// Looks for the node anew: after a restart it may listen elsewhere, with another cookie.
     pub(super) async fn find_node(&mut self, access: &NodeAccess) -> Result<()> {
         self.node = access::client(self.shared, access)?;
-        self.events = self.node.envelope_subscribe().await?;
+        self.listen().await?;
         self.sync().await
     }
 }
@@ -206,9 +244,4 @@ pub(super) fn one_of(
         (Some(reference), None) if wanted.len() >= show::SHORT => Some(reference),
         _ => None,
     }
-}
-
-/// Whether the network has a message.
-const fn is_out(delivery: &Delivery) -> bool {
-    matches!(delivery, Delivery::Delivered | Delivery::InBlock(_))
 }

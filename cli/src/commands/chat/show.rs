@@ -6,6 +6,7 @@
 //! # Not here
 //! Control characters: `output` removes them.
 
+use app::Stage;
 use chain::{AccountId, Address, Network, PublicKey};
 use messenger::content::Content;
 use messenger::inbox::Sender;
@@ -19,15 +20,6 @@ use crate::output::{in_line, indented};
 
 /// Digits of an id in a line for people; as many name it in a command.
 pub(super) const SHORT: usize = 12;
-
-pub(crate) fn state_word(delivery: &Delivery) -> &'static str {
-    match delivery {
-        Delivery::Queued => "queued",
-        Delivery::Delivered => "delivered",
-        Delivery::InBlock(_) => "in_block",
-        Delivery::Failed(_) => "failed",
-    }
-}
 
 pub(crate) fn access_word(access: Access) -> &'static str {
     match access {
@@ -59,14 +51,14 @@ pub(crate) fn warning(event: &Event) -> Option<&'static str> {
     }
 }
 
-pub(crate) fn message(message: &MessageView, network: Network) -> Value {
+pub(crate) fn message(message: &MessageView, stage: Stage, network: Network) -> Value {
     let mut value = json!({
         "id": message.reference.to_string(),
         "text": text_of(&message.content),
         "slot": message.writer.slot.get(),
         "number": message.number.get(),
         "own": message.is_own,
-        "state": state_word(&message.delivery),
+        "state": stage.name(),
         "sent_ms": message.sent.get(),
         "received_ms": message.received.get(),
     });
@@ -89,7 +81,7 @@ pub(crate) fn message(message: &MessageView, network: Network) -> Value {
     value
 }
 
-pub(crate) fn line(message: &MessageView, network: Network) -> String {
+pub(crate) fn line(message: &MessageView, stage: Stage, network: Network) -> String {
     let author = match (&message.author, message.is_own) {
         (_, true) => "you".to_owned(),
         (Author::Account(key), false) => address_of(key, network),
@@ -99,7 +91,7 @@ pub(crate) fn line(message: &MessageView, network: Network) -> String {
         Content::Unsupported(_) => "(a message that this version does not show)".to_owned(),
         content => indented(&text_of(content)),
     };
-    let state = state_word(&message.delivery);
+    let state = stage.name();
     let id = short(&message.reference);
     format!("{id}  {author}: {text}  [{state}]")
 }

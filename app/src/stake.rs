@@ -1,0 +1,161 @@
+//! Bonds and masternodes of the account: ordered here, kept by the chain.
+//!
+//! # Invariants
+//! * An order about stake goes the way of every order: written down, then sent.
+//! * The one exception is a revival: its operator's account is no part of the wallet, nothing of it
+//!   is written down, and the chain takes it once.
+//!
+//! # Spec
+//! docs/spec/16-session.md §8, docs/spec/08-wallet.md §5
+//!
+//! # Not here
+//! Signing: `wallet::stake`. Votes: the node.
+
+use chain::units::MasternodeId;
+use chain::{AccountId, Address, Amount, BlockId, PublicKey, TxId};
+use genesis::Params;
+use rand_core::CryptoRng;
+use rpc::NodeApi;
+use rpc::types::{AddressText, BondStatus, GetAccount, GetOwned, Hex, MasternodeStatus};
+use secp256k1::Keypair;
+use wallet::stake::{Revival, StakeOrder};
+
+use crate::error::SessionError;
+use crate::orders::{Submitted, submit};
+use crate::session::Session;
+
+/// Pages of bonds, and of masternodes, that are read: 262,144 of all owners together.
+const PAGES_MAX: usize = 256;
+
+/// Bonds and masternodes of one owner at one block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned {
+    /// The block.
+    pub block: BlockId,
+    /// Bonds, ascending by number.
+    pub bonds: Vec<BondStatus>,
+    /// Masternodes, ascending by number.
+    pub masternodes: Vec<MasternodeStatus>,
+}
+
+impl Owned {
+    /// Coins in all of them.
+    #[must_use]
+    pub fn locked(&self) -> Amount {
+        let bonds = self.bonds.iter().map(|bond| bond.amount.0);
+        let collaterals = self.masternodes.iter().map(|node| node.collateral.0);
+        let sum = bonds
+            .chain(collaterals)
+            .fold(0u64, |sum, amount| sum.saturating_add(amount.base_units()));
+        Amount::from_base(sum)
+    }
+}
+
+/// A masternode to be revived, and the key that may.
+#[derive(Clone, Copy)]
+pub struct Reviving<'k> {
+    /// Its number.
+    pub masternode: MasternodeId,
+    /// Its operator's key.
+    pub operator: &'k Keypair,
+}
+
+impl Session {
+    /// Orders something about a bond or a masternode. The session must be at the node's tip
+    /// ([`Session::sync`]).
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn order_stake(
+        &mut self,
+        node: &dyn NodeApi,
+        order: StakeOrder<'_>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Submitted, SessionError> {
+        self.check_at_tip()?;
+        let price = node.chain_get_supply().await?.price_per_kib.0;
+        let plan = self.ledger.plan_stake(self.account(), order, price)?;
+        let (transaction, changes) = self.ledger.build_stake(&plan, &self.identity, rng)?;
+        self.note_wallet(changes);
+        self.submit_order(node, &transaction, rng).await
+    }
+
+    /// The account's bonds and masternodes; nothing if the chain moved between two questions.
+    ///
+    /// # Errors
+    /// [`SessionError::Node`].
+    pub async fn owned(&self, node: &dyn NodeApi) -> Result<Option<Owned>, SessionError> {
+        let mut owned: Option<Owned> = None;
+        let mut from = Some(0);
+        for _ in 0..PAGES_MAX {
+            let Some(next) = from else { break };
+            let page = node.chain_get_bonds(self.page(next)).await?;
+            let Hex(block) = page.block;
+            let found = owned.get_or_insert_with(|| Owned {
+                block,
+                bonds: Vec::new(),
+                masternodes: Vec::new(),
+            });
+            if found.block != block {
+                return Ok(None);
+            }
+            found.bonds.extend(page.bonds);
+            from = page.next;
+        }
+        let mut from = Some(0);
+        for _ in 0..PAGES_MAX {
+            let (Some(next), Some(found)) = (from, &mut owned) else {
+                break;
+            };
+            let page = node.chain_get_masternodes(self.page(next)).await?;
+            if found.block != page.block.0 {
+                return Ok(None);
+            }
+            found.masternodes.extend(page.masternodes);
+            from = page.next;
+        }
+        Ok(owned)
+    }
+
+    fn page(&self, from: u32) -> GetOwned {
+        GetOwned {
+            address: AddressText::from(self.address()),
+            from: Some(from),
+        }
+    }
+}
+
+impl Reviving<'_> {
+    /// Address of the operator's account, which pays.
+    #[must_use]
+    pub fn payer(&self, params: &Params) -> Address {
+        let operator = PublicKey::from(self.operator);
+        Address::new(params.network, AccountId::from(&operator))
+    }
+
+    /// Signs and sends the order.
+    ///
+    /// # Errors
+    /// [`SessionError::Plan`] if the operator's account cannot pay; [`SessionError::Node`].
+    pub async fn order(
+        &self,
+        params: &Params,
+        node: &dyn NodeApi,
+        rng: &mut impl CryptoRng,
+    ) -> Result<TxId, SessionError> {
+        let address = AddressText::from(self.payer(params));
+        let account = node.chain_get_account(GetAccount { address }).await?;
+        let revival = Revival {
+            masternode: self.masternode,
+            nonce: account.next_nonce,
+            balance: account.balance.0,
+            price_per_kib: node.chain_get_supply().await?.price_per_kib.0,
+        };
+        let transaction = revival.signed(self.operator, &params.chain_id(), rng)?;
+        submit(node, &transaction).await?;
+        Ok(transaction.id())
+    }
+}
+
+#[cfg(test)]
+mod tests;
