@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chain::{AccountId, Block, Height, Network, PublicKey};
+use chain::{AccountId, Amount, Block, Height, Network, PublicKey};
 use consensus::testing::MemoryState;
 use consensus::transition::AppliedBlock;
 use genesis::Params;
@@ -12,6 +12,7 @@ use crate::ledger::{Ballot, BodyPresence, KnownBlock};
 use crate::peers::BAN_SCORE;
 use crate::wire::BlockAnnouncement;
 
+mod confirm;
 mod hostile;
 mod light;
 
