@@ -63,6 +63,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ChatCommand,
     },
+    /// Votes for blocks.
+    #[command(subcommand)]
+    Stake(StakeCommand),
+    /// Signatures under checkpoints.
+    #[command(subcommand)]
+    Masternode(MasternodeCommand),
     /// Call a method of a node.
     Rpc(RpcArgs),
     /// Show or generate the node's configuration file.
@@ -118,6 +124,12 @@ pub(crate) struct NodeArgs {
     /// Mining threads; by default one less than the cores.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// Vote with the key in this file; no other process may use it meanwhile.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stake_key: Option<PathBuf>,
+    /// Sign checkpoints with the operator key in this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) operator_key: Option<PathBuf>,
     /// Find peers in the local network.
     #[arg(long)]
     pub(crate) mdns: bool,
@@ -299,6 +311,26 @@ pub(crate) struct Wait {
     /// Give up waiting after this many seconds.
     #[arg(long = "timeout", value_name = "SECONDS", default_value_t = 120)]
     pub(crate) seconds: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StakeCommand {
+    /// Make a key that votes; it holds no coins.
+    Keygen {
+        /// File to write; it must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MasternodeCommand {
+    /// Make a key that signs checkpoints; it holds no coins.
+    Keygen {
+        /// File to write; it must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

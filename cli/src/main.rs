@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, MasternodeCommand, StakeCommand};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -52,6 +52,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Mine(args) => commands::mine::run(&shared, &args).await,
         Command::Wallet { node, command } => commands::wallet::run(&shared, &node, &command).await,
         Command::Chat { node, command } => commands::chat::run(&shared, &node, &command).await,
+        Command::Stake(StakeCommand::Keygen { out })
+        | Command::Masternode(MasternodeCommand::Keygen { out }) => {
+            commands::keygen::run(&shared, &out)
+        }
         Command::Rpc(args) => commands::rpc::run(&shared, &args).await,
         Command::Config(command) => commands::config::run(&shared, &command),
         Command::Completions { shell } => {
