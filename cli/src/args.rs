@@ -136,6 +136,12 @@ pub(crate) struct NodeArgs {
     /// Mining threads; by default one less than the cores.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// Vote with the key in this file; no other process may use it meanwhile.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stake_key: Option<PathBuf>,
+    /// Sign checkpoints with the operator key in this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) operator_key: Option<PathBuf>,
     /// Find peers in the local network.
     #[arg(long)]
     pub(crate) mdns: bool,

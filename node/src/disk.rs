@@ -11,12 +11,12 @@
 
 use std::sync::Arc;
 
-use chain::{Block, BlockId, Body, Header, Height};
+use chain::{Block, BlockId, Body, Header, Height, PublicKey};
 use consensus::ViewError;
 use consensus::fork_choice::Fault;
 use consensus::transition::AppliedBlock;
 use store::schema::{BodyState, StoredHeader};
-use store::{Durability, Store, StoreError, View};
+use store::{Ballot, Durability, Store, StoreError, View};
 
 use crate::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
 
@@ -161,5 +161,13 @@ impl Ledger for Disk {
             self.0.unmark(id, Fault::Invalid)
         };
         Ok(marked?)
+    }
+
+    fn ballot(&self, key: &PublicKey) -> Result<Ballot, LedgerError> {
+        Ok(self.0.view()?.ballot(key)?)
+    }
+
+    fn put_ballot(&mut self, key: &PublicKey, ballot: &Ballot) -> Result<(), LedgerError> {
+        Ok(self.0.put_ballot(key, ballot)?)
     }
 }

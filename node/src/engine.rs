@@ -21,7 +21,7 @@
 
 use std::collections::BTreeMap;
 
-use chain::{Block, BlockId, Body, Header, Height};
+use chain::{Block, BlockId, Body, Header, Height, PublicKey};
 use consensus::block::{CheckedBlock, VerifiedSet, check_block};
 use consensus::error::{ApplyError, TreeError};
 use consensus::fork_choice::{
@@ -32,7 +32,7 @@ use consensus::transition::apply;
 use consensus::{Rule, ViewError};
 use genesis::{Params, law};
 
-use crate::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
+use crate::ledger::{Ballot, BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
 
 mod headers;
 mod refusal;
@@ -163,6 +163,18 @@ impl<L: Ledger> Engine<L> {
     /// The storage, for reading.
     pub fn ledger(&self) -> &L {
         &self.ledger
+    }
+
+    /// Keeps what a key of ours is about to sign; durable when this returns.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; then it must not be signed.
+    pub(crate) fn put_ballot(
+        &mut self,
+        key: &PublicKey,
+        ballot: &Ballot,
+    ) -> Result<(), LedgerError> {
+        self.ledger.put_ballot(key, ballot)
     }
 
     #[cfg(test)]

@@ -10,9 +10,10 @@
 //! # Not here
 //! The real one: `store`, adapted in [`crate::disk`].
 
-use chain::{Block, BlockId, Body, Header, Height};
+use chain::{Block, BlockId, Body, Header, Height, PublicKey};
 use consensus::transition::AppliedBlock;
 use consensus::{StateView, ViewError};
+pub use store::Ballot;
 
 /// What the storage knows about a block besides its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,4 +148,17 @@ pub trait Ledger {
     /// # Errors
     /// [`LedgerError`].
     fn set_invalid(&mut self, id: &BlockId, is_invalid: bool) -> Result<(), LedgerError>;
+
+    /// What a key of ours has signed; nothing if it never did.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn ballot(&self, key: &PublicKey) -> Result<Ballot, LedgerError>;
+
+    /// Joins `ballot` with what is kept for `key` ([`Ballot::joined`]). At any pace it is durable
+    /// when this returns, and no move of the tip takes it back.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn put_ballot(&mut self, key: &PublicKey, ballot: &Ballot) -> Result<(), LedgerError>;
 }

@@ -20,6 +20,7 @@
 mod answers;
 mod assembly;
 mod blocks;
+mod confirm;
 mod items;
 mod light;
 mod overtaken;
@@ -38,6 +39,7 @@ use crate::ledger::{Ledger, LedgerError, Pace};
 use crate::mempool::{Departure, Mempool};
 use crate::peers::{Ban, Offence, PeerBook, PeerName};
 use crate::sync::{Sync, SyncAction};
+use crate::voter::{FinalitySigner, Voter};
 use assembly::{Assembly, FailedAssemblies};
 use blocks::HeaderFate;
 use light::{LightBranch, LightBudgets};
@@ -186,6 +188,10 @@ pub struct Node<L: Ledger> {
     /// Waiting items that did not come by gossip, and so were not passed on by it.
     unspread: BTreeSet<Hash32>,
     uncle_candidates: VecDeque<Header>,
+    voter: Option<Voter>,
+    signer: Option<FinalitySigner>,
+    /// How far our clock is known to be ahead of that of our peers.
+    clock_offset_ms: i64,
     outbox: Vec<Action>,
 }
 
@@ -213,6 +219,9 @@ impl<L: Ledger> Node<L> {
             overtaken: Overtaken::default(),
             unspread: BTreeSet::new(),
             uncle_candidates: VecDeque::new(),
+            voter: None,
+            signer: None,
+            clock_offset_ms: 0,
             outbox: Vec::new(),
         })
     }
@@ -350,7 +359,7 @@ impl<L: Ledger> Node<L> {
         // A commit that failed for lack of room is tried again.
         self.resume(now)?;
         self.ask_for_bodies(now);
-        Ok(())
+        self.confirm(now)
     }
 
     /// Goes on where a commit, or the last run, ended early.
@@ -432,7 +441,14 @@ impl<L: Ledger> Node<L> {
             }
         }
         self.drop_stale()?;
+        let watched = self.watch_moves(&advance.moves, now);
         self.outbox.push(Action::TipMoved(advance.moves));
+        watched?;
+        match self.confirm(now) {
+            // The blocks were taken; the next tick tries again, and says so.
+            Err(LedgerError::Full) => {}
+            confirmed => confirmed?,
+        }
         ended
     }
 

@@ -15,6 +15,7 @@
 
 mod desk;
 mod kept;
+mod keys;
 mod start;
 
 use std::sync::Arc;

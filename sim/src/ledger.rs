@@ -3,6 +3,7 @@
 //!
 //! # Invariants
 //! * What a [`Ledger`] promises: each method is one atomic step, and a view shows one state.
+//! * A ballot is durable at once, like on the disk.
 //! * At [`Pace::AtTip`] a move of the tip makes itself and everything before it durable; far
 //!   behind, every 64th does. A power cut loses a suffix of what is not durable, never a middle.
 //! * After a crash every call fails until [`Memory::power_up`].
@@ -25,7 +26,7 @@ use chain::{Block, BlockId, Body, Header, Height, PublicKey};
 use consensus::transition::AppliedBlock;
 use consensus::{StateDiff, StateKey, ViewError};
 use genesis::{Params, law};
-use node::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
+use node::ledger::{Ballot, BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
 
 pub use view::View;
 
@@ -47,10 +48,12 @@ pub enum Step {
     SetInvalid,
     /// Commits so far are made durable.
     SetPace,
+    /// What a voter or a signer is about to sign is kept.
+    PutBallot,
 }
 
 impl Step {
-    /// All of them.
+    /// Those that a node without keys passes.
     pub const ALL: [Self; 6] = [
         Self::PutHeader,
         Self::PutBody,
@@ -131,6 +134,7 @@ struct Storage {
     undo: Vec<StateDiff>,
     known: BTreeMap<BlockId, KnownBlock>,
     bodies: BTreeMap<BlockId, Body>,
+    ballots: BTreeMap<PublicKey, Ballot>,
     /// Newest last.
     volatile: Vec<Inverse>,
     moves_since_sync: usize,
@@ -164,6 +168,7 @@ impl Memory {
             undo: Vec::new(),
             known: BTreeMap::from([(id, known)]),
             bodies: BTreeMap::from([(id, genesis.body)]),
+            ballots: BTreeMap::new(),
             volatile: Vec::new(),
             moves_since_sync: 0,
             pace: Pace::AtTip,
@@ -498,6 +503,18 @@ impl Ledger for Memory {
                 let before = std::mem::replace(&mut known.is_invalid, is_invalid);
                 storage.volatile.push(Inverse::Invalid(*id, before));
             }
+        })
+    }
+
+    fn ballot(&self, key: &PublicKey) -> Result<Ballot, LedgerError> {
+        let kept = self.read()?.ballots.get(key).copied();
+        Ok(kept.unwrap_or_default())
+    }
+
+    fn put_ballot(&mut self, key: &PublicKey, ballot: &Ballot) -> Result<(), LedgerError> {
+        self.step(Step::PutBallot, |storage| {
+            let kept = storage.ballots.entry(*key).or_default();
+            *kept = kept.joined(*ballot);
         })
     }
 }

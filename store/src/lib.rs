@@ -31,6 +31,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ballots;
 mod blocks;
 mod commit;
 mod contents;
@@ -52,6 +53,7 @@ pub mod vault;
 mod verify;
 mod view;
 
+pub use ballots::Ballot;
 pub use error::{KillPointError, StoreError};
 pub use file::write_atomically;
 pub use folder::FolderLock;

@@ -16,6 +16,7 @@
 //! | pending | kind, id | the thing's bytes | durable submissions |
 //! | peers | address | [`crate::peers::PeerRow`] | at most `peers::PEERS_MAX` |
 //! | bans | subject | [`crate::peers::BanRow`] | at most `peers::BANS_MAX` |
+//! | ballots | public key | [`crate::ballots::Ballot`] | one for each key that signed here |
 //!
 //! # Invariants
 //! * Numbers in keys are big-endian, so that the order of keys is the order of heights: bodies are
@@ -72,11 +73,13 @@ pub enum Table {
     Peers,
     /// Who is banned until when.
     Bans,
+    /// What the node's own keys have signed.
+    Ballots,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Meta,
         Self::Headers,
         Self::Heights,
@@ -91,6 +94,7 @@ impl Table {
         Self::Pending,
         Self::Peers,
         Self::Bans,
+        Self::Ballots,
     ];
 
     /// Name on disk.
@@ -111,6 +115,7 @@ impl Table {
             Self::Pending => "pending",
             Self::Peers => "peers",
             Self::Bans => "bans",
+            Self::Ballots => "ballots",
         }
     }
 
@@ -299,7 +304,7 @@ mod tests {
             .map(|table| format!("{} {}", table.number(), table.name()))
             .collect();
         let frozen = "0 meta,1 headers,2 heights,3 chain,4 bodies,5 undo,6 values,7 nodes,8 seen,\
-                      9 transactions,10 envelopes,11 pending,12 peers,13 bans";
+                      9 transactions,10 envelopes,11 pending,12 peers,13 bans,14 ballots";
         assert_eq!(names.join(","), frozen);
     }
 

@@ -85,6 +85,7 @@ impl View<'_> {
         self.pending_bytes()?;
         self.peers()?;
         self.bans()?;
+        self.ballots()?;
         Ok(Verified {
             blocks,
             headers,

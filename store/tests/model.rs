@@ -10,11 +10,11 @@
 //! Damage and refusals: beside the modules that name them.
 
 use chain::units::RateEpoch;
-use chain::{Amount, Network};
+use chain::{Amount, Height, Network, PublicKey};
 use consensus::testing::{Owner, TestChain, TestEnvelope};
 use consensus::{StateView, state, transition};
 use proptest::prelude::*;
-use store::{Durability, Options, Store};
+use store::{Ballot, Durability, Options, Store};
 
 /// One step of a script.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ enum Step {
     ConnectEmpty(u8),
     /// So many blocks back, or as many as there are.
     Disconnect(u8),
+    /// A key of ours signs for the tip.
+    Vote,
     /// The process ends without closing the store.
     Kill,
     /// The process ends in order.
@@ -49,6 +51,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => connect,
         2 => (1..9u8).prop_map(Step::ConnectEmpty),
         4 => (1..7u8).prop_map(Step::Disconnect),
+        2 => Just(Step::Vote),
         1 => Just(Step::Kill),
         1 => Just(Step::Close),
     ];
@@ -61,6 +64,8 @@ struct Twins {
     store: Option<Store>,
     /// Never falls, so that a branch does not repeat the content of the one before.
     numbers: u64,
+    /// The highest tip that was signed for: a reorg does not lower it.
+    voted: Option<Height>,
 }
 
 impl Twins {
@@ -72,6 +77,7 @@ impl Twins {
             memory,
             store: None,
             numbers: 0,
+            voted: None,
         };
         twins.open();
         twins
@@ -107,6 +113,16 @@ impl Twins {
                     let block = self.store().disconnect(applied.id()).expect("the tip");
                     assert_eq!(block, *applied.block());
                 }
+            }
+            Step::Vote => {
+                let tip = Some(self.memory.tip().height);
+                let ballot = Ballot {
+                    last_voted: tip,
+                    ..Ballot::default()
+                };
+                let put = self.store().put_ballot(&PublicKey::default(), &ballot);
+                put.expect("room");
+                self.voted = self.voted.max(tip);
             }
             Step::Kill => self.open(),
             Step::Close => {
@@ -177,9 +193,11 @@ impl Twins {
             assert_eq!(view.seen_in(*epoch), memory.seen_in(*epoch));
         }
         let height = self.memory.tip().height;
-        for height in [height.get() / 2, height.get(), height.get() + 1].map(chain::Height::new) {
+        for height in [height.get() / 2, height.get(), height.get() + 1].map(Height::new) {
             assert_eq!(view.ancestor(height), memory.ancestor(height));
         }
+        let ballot = view.ballot(&PublicKey::default()).expect("readable");
+        assert_eq!(ballot.last_voted, self.voted);
         let hash = state::state_hash(memory, self.memory.params());
         assert_eq!(view.state_hash(), hash);
         let verified = view.verify().expect("undamaged");

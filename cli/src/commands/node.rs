@@ -14,7 +14,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use genesis::Params;
 use network::Switch;
-use node::{Clock, Config, RunningNode, StartError};
+use node::{Clock, Config, KeyFileError, RunningNode, StartError};
 use rand_core::TryRng;
 use rpc::types::AddressText;
 use store::{KillPoints, write_atomically};
@@ -105,6 +105,8 @@ fn node_config(settings: &NodeSettings, params: Params, folder: &Path) -> Result
         public_rpc_listen: settings.public_rpc_listen,
         metrics_listen: settings.metrics_listen,
         clock: Clock::shifted(settings.mock_time_offset_ms),
+        stake_key: settings.stake_key.clone(),
+        operator_key: settings.operator_key.clone(),
         kill_points,
         random,
     })
@@ -140,15 +142,29 @@ fn announce(
 fn refused(error: StartError) -> anyhow::Error {
     let exit = match &error {
         StartError::Store(_) | StartError::Ledger(_) | StartError::NodeKey { .. } => Exit::Folder,
+        StartError::KeyFile(error) => key_file_refusal(error).0,
         _ => Exit::Failed,
     };
     let reason = match &error {
         StartError::Store(store::StoreError::Locked { .. }) => "locked",
         StartError::Store(_) | StartError::Ledger(_) => "folder",
         StartError::NodeKey { .. } => "node_key",
+        StartError::KeyFile(error) => key_file_refusal(error).1,
         _ => "start",
     };
     Failure::error(exit, reason, error.to_string())
+}
+
+/// Exit and word for a key file that was not made or not used.
+pub(crate) const fn key_file_refusal(error: &KeyFileError) -> (Exit, &'static str) {
+    match error {
+        KeyFileError::Locked { .. } => (Exit::Folder, "key_locked"),
+        KeyFileError::Exposed { .. } => (Exit::Folder, "key_exposed"),
+        KeyFileError::NotAKey { .. } => (Exit::Folder, "key_damaged"),
+        KeyFileError::Exists { .. } => (Exit::Usage, "file_exists"),
+        KeyFileError::Missing { .. } => (Exit::Usage, "no_key_file"),
+        _ => (Exit::Usage, "bad_file"),
+    }
 }
 
 /// Log lines on standard error, one per event.

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use chain::{AccountId, Block, Height, Network};
+use chain::{AccountId, Amount, Block, Height, Network, PublicKey};
 use consensus::testing::MemoryState;
 use consensus::transition::AppliedBlock;
 use genesis::Params;
 
 use super::*;
-use crate::ledger::{BodyPresence, KnownBlock};
+use crate::ledger::{Ballot, BodyPresence, KnownBlock};
 use crate::peers::BAN_SCORE;
 use crate::wire::BlockAnnouncement;
 
+mod confirm;
 mod hostile;
 mod light;
 
@@ -25,6 +26,11 @@ pub(super) struct Memory {
     /// Heights at which the pace changed.
     paces: Vec<(Pace, u64)>,
     full_for: Option<Write>,
+    ballots: BTreeMap<PublicKey, Ballot>,
+    /// Ballots written so far.
+    ballots_put: u64,
+    /// The power goes right after a ballot is written.
+    cut_after_ballot: bool,
 }
 
 /// What a full disk has no room for.
@@ -32,6 +38,7 @@ pub(super) struct Memory {
 enum Write {
     Header,
     Connect,
+    Ballot,
 }
 
 impl Memory {
@@ -50,6 +57,9 @@ impl Memory {
             genesis: genesis.id(),
             paces: Vec::new(),
             full_for: None,
+            ballots: BTreeMap::new(),
+            ballots_put: 0,
+            cut_after_ballot: false,
         }
     }
 
@@ -162,6 +172,22 @@ impl Ledger for Memory {
     fn set_invalid(&mut self, id: &BlockId, is_invalid: bool) -> Result<(), LedgerError> {
         if let Some(known) = self.known.get_mut(id) {
             known.is_invalid = is_invalid;
+        }
+        Ok(())
+    }
+
+    fn ballot(&self, key: &PublicKey) -> Result<Ballot, LedgerError> {
+        Ok(self.ballots.get(key).copied().unwrap_or_default())
+    }
+
+    fn put_ballot(&mut self, key: &PublicKey, ballot: &Ballot) -> Result<(), LedgerError> {
+        self.room_for(Write::Ballot)?;
+        let kept = self.ballots.entry(*key).or_default();
+        *kept = kept.joined(*ballot);
+        self.ballots_put += 1;
+        if self.cut_after_ballot {
+            let reason = "the power is gone".to_owned();
+            return Err(consensus::ViewError::Damaged { reason }.into());
         }
         Ok(())
     }

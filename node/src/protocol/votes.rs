@@ -44,7 +44,11 @@ impl<L: Ledger> Node<L> {
         now: Timestamp,
     ) -> Result<(), LedgerError> {
         match codec::decode::<Vote>(bytes, codec::encoded_len(&Vote::default())) {
-            Ok(_) => self.verdict(token, Verdict::Ignore),
+            Ok(vote) => {
+                let overheard = self.overhear_vote(&vote, now);
+                self.verdict(token, Verdict::Ignore)?;
+                overheard
+            }
             Err(_) => self.reject_malformed(from, token, now),
         }
     }
@@ -62,7 +66,11 @@ impl<L: Ledger> Node<L> {
     ) -> Result<(), LedgerError> {
         let bytes_max = codec::encoded_len(&FinalityVote::default());
         match codec::decode::<FinalityVote>(bytes, bytes_max) {
-            Ok(_) => self.verdict(token, Verdict::Ignore),
+            Ok(vote) => {
+                let overheard = self.overhear_finality_vote(&vote, now);
+                self.verdict(token, Verdict::Ignore)?;
+                overheard
+            }
             Err(_) => self.reject_malformed(from, token, now),
         }
     }

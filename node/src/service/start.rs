@@ -24,10 +24,12 @@ use store::{GroupSender, KillPoints, Options, Store, StoreError, View};
 use tokio::task::JoinHandle;
 
 use super::desk::Desk;
+use super::keys::Keys;
 use super::{Command, Mailbox};
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::key_file::{KeyFileError, KeyLock};
 use crate::ledger::LedgerError;
 use crate::protocol::Node;
 
@@ -61,6 +63,10 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// The clock.
     pub clock: Clock,
+    /// File of the key that votes, if this node votes.
+    pub stake_key: Option<PathBuf>,
+    /// File of the key that signs checkpoints, if this node does.
+    pub operator_key: Option<PathBuf>,
     /// Where a test wants the process to end.
     pub kill_points: KillPoints,
     /// Randomness for the cookie and a new node key.
@@ -95,6 +101,9 @@ pub enum StartError {
         /// The file.
         path: PathBuf,
     },
+    /// A key file was refused.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
     /// A file could not be read.
     #[error("{path}: {error}")]
     Io {
@@ -137,6 +146,8 @@ pub struct RunningNode {
     group: Arc<GroupSender>,
     committing: JoinHandle<()>,
     clock: Clock,
+    /// Until the very end, nobody else signs with our keys.
+    _keys: Vec<KeyLock>,
 }
 
 /// Starts a node.
@@ -146,6 +157,7 @@ pub struct RunningNode {
 pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     config.params.check()?;
     tracing::info!(network = %config.params.network, folder = %config.folder.display(), "starting");
+    let keys = Keys::open(&config)?;
     let options = Options {
         kill_points: config.kill_points.clone(),
         ..Options::default()
@@ -158,8 +170,9 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
             "the last run left an unfinished record; it will be fetched again"
         );
     }
-    let node = Node::open(Disk::new(Arc::clone(&store)), config.params.clone())?;
+    let mut node = Node::open(Disk::new(Arc::clone(&store)), config.params.clone())?;
     tracing::info!("the block tree is rebuilt");
+    let keys = keys.hand_over(&mut node)?;
     let (mailbox, commands) = Mailbox::new(config.clock.clone());
     let mut desk = Desk::new(node, Arc::clone(&store), mailbox.board.clone());
     desk.resume()?;
@@ -244,6 +257,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
         group,
         committing,
         clock: config.clock,
+        _keys: keys,
     })
 }
 

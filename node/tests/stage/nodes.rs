@@ -84,6 +84,8 @@ async fn run(folder: &TempDir, number: u8, params: &Params, clock: &Clock) -> Ru
         public_rpc_listen: None,
         metrics_listen: Some(loopback()),
         clock: clock.clone(),
+        stake_key: None,
+        operator_key: None,
         kill_points: KillPoints::none(),
         random: [number; 64],
     };
