@@ -29,6 +29,7 @@ pub mod protocol;
 pub mod relay;
 pub mod service;
 pub mod sync;
+pub mod votes;
 pub mod wire;
 
 pub use clock::Clock;

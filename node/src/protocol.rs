@@ -20,12 +20,15 @@
 mod answers;
 mod assembly;
 mod blocks;
+mod checkpoints;
 mod items;
 mod light;
 mod overtaken;
 mod parking;
 mod template;
 mod votes;
+mod watch;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -33,20 +36,24 @@ use chain::{BlockId, Hash32, Header, Timestamp};
 use genesis::Params;
 use store::PendingId;
 
-use crate::engine::{Advance, Engine, TipMove};
+use crate::engine::{Advance, Alarm, Engine, TipMove};
 use crate::ledger::{Ledger, LedgerError, Pace};
 use crate::mempool::{Departure, Mempool};
 use crate::peers::{Ban, Offence, PeerBook, PeerName};
 use crate::sync::{Sync, SyncAction};
+use crate::votes::{Committees, FinalityPool, Forgeries, Offences, OpenTargets, VotePool};
 use assembly::{Assembly, FailedAssemblies};
 use blocks::HeaderFate;
 use light::{LightBranch, LightBudgets};
 use overtaken::Overtaken;
 use parking::{Parked, Parking};
+use watch::Watch;
 
 pub use blocks::BlockSubmission;
 pub use items::ItemSubmission;
+pub use template::TemplateError;
 pub use votes::VoteSubmission;
+pub use watch::{SEATS_WANTED, WATCHED_BLOCKS};
 
 /// Announced blocks that wait for missing items.
 pub const RECONSTRUCTIONS_MAX: usize = 16;
@@ -147,6 +154,10 @@ pub enum Action {
     TipMoved(Vec<TipMove>),
     /// A heavier branch was left aside for the depth of the reorg; the operator is to look.
     ReorgRefused,
+    /// The operator has to look: the node neither votes nor mines.
+    Alarm(Alarm),
+    /// Two more votes than the last template held are here: miners want a new one.
+    VotesGathered,
     /// An item entered the mempool; listeners are told.
     Pending(Hash32),
     /// Items left the mempool that no later block takes.
@@ -186,6 +197,16 @@ pub struct Node<L: Ledger> {
     /// Waiting items that did not come by gossip, and so were not passed on by it.
     unspread: BTreeSet<Hash32>,
     uncle_candidates: VecDeque<Header>,
+    votes: VotePool,
+    finality_votes: FinalityPool,
+    offences: Offences,
+    committees: Committees,
+    /// What finality votes are judged by after the tip.
+    open_targets: Option<OpenTargets>,
+    forgeries: Forgeries,
+    /// Votes that came since the last template.
+    gathered_votes: u32,
+    watch: Watch,
     outbox: Vec<Action>,
 }
 
@@ -213,6 +234,14 @@ impl<L: Ledger> Node<L> {
             overtaken: Overtaken::default(),
             unspread: BTreeSet::new(),
             uncle_candidates: VecDeque::new(),
+            votes: VotePool::default(),
+            finality_votes: FinalityPool::default(),
+            offences: Offences::default(),
+            committees: Committees::default(),
+            open_targets: None,
+            forgeries: Forgeries::default(),
+            gathered_votes: 0,
+            watch: Watch::default(),
             outbox: Vec::new(),
         })
     }
@@ -348,6 +377,7 @@ impl<L: Ledger> Node<L> {
             }
         }
         // A commit that failed for lack of room is tried again.
+        self.join_if_here(now)?;
         self.resume(now)?;
         self.ask_for_bodies(now);
         Ok(())
@@ -413,6 +443,8 @@ impl<L: Ledger> Node<L> {
         for _ in advance.too_deep {
             self.outbox.push(Action::ReorgRefused);
         }
+        self.outbox
+            .extend(advance.alarms.into_iter().map(Action::Alarm));
         let ended = advance.stopped.map_or(Ok(()), Err);
         if advance.moves.is_empty() {
             return ended;
@@ -432,6 +464,8 @@ impl<L: Ledger> Node<L> {
             }
         }
         self.drop_stale()?;
+        self.settle_votes(&advance.moves)?;
+        self.watch(now)?;
         self.outbox.push(Action::TipMoved(advance.moves));
         ended
     }

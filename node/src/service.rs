@@ -59,6 +59,8 @@ pub(crate) enum Notice {
     TipMoved(Arc<Vec<TipMove>>),
     /// An item waits for a block.
     Pending(Arc<Item>),
+    /// Votes wait for a block, more than the last template held.
+    VotesGathered,
 }
 
 /// How to reach the node's thread; clones reach the same one. The thread ends with the last of them.
@@ -84,6 +86,7 @@ pub(crate) struct Figures {
     pub(crate) blocks_connected: std::sync::atomic::AtomicU64,
     pub(crate) blocks_disconnected: std::sync::atomic::AtomicU64,
     pub(crate) reorgs_refused: std::sync::atomic::AtomicU64,
+    pub(crate) alarms: std::sync::atomic::AtomicU64,
     pub(crate) bans: std::sync::atomic::AtomicU64,
     pub(crate) mempool_items: AtomicU32,
     pub(crate) announcement_bytes: std::sync::atomic::AtomicU64,

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chain::BlockId;
 use genesis::{Params, ParamsError};
 use network::{Ban, BanSubject, Handle, NodeKey, Switch};
 use rpc::{Cookie, Entrance, HealthServer, NodeApi, Server, ServerConfig};
@@ -28,6 +29,7 @@ use super::{Command, Mailbox};
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::engine::{Refusal, Reorgs};
 use crate::ledger::LedgerError;
 use crate::protocol::Node;
 
@@ -61,6 +63,10 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// The clock.
     pub clock: Clock,
+    /// A block of the chain that the operator wants to be on, whatever was final here before.
+    pub join: Option<BlockId>,
+    /// Whether reorgs deeper than the law are made.
+    pub reorgs: Reorgs,
     /// Where a test wants the process to end.
     pub kill_points: KillPoints,
     /// Randomness for the cookie and a new node key.
@@ -94,6 +100,14 @@ pub enum StartError {
     NodeKey {
         /// The file.
         path: PathBuf,
+    },
+    /// The chain to be joined was refused.
+    #[error("the chain of {block} cannot be joined: {refusal}")]
+    Join {
+        /// The block.
+        block: BlockId,
+        /// Why.
+        refusal: Refusal,
     },
     /// A file could not be read.
     #[error("{path}: {error}")]
@@ -158,8 +172,13 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
             "the last run left an unfinished record; it will be fetched again"
         );
     }
-    let node = Node::open(Disk::new(Arc::clone(&store)), config.params.clone())?;
+    let mut node = Node::open(Disk::new(Arc::clone(&store)), config.params.clone())?;
     tracing::info!("the block tree is rebuilt");
+    node.set_reorgs(config.reorgs);
+    if let Some(block) = config.join {
+        node.join(&block, config.clock.now())
+            .map_err(|refusal| StartError::Join { block, refusal })?;
+    }
     let (mailbox, commands) = Mailbox::new(config.clock.clone());
     let mut desk = Desk::new(node, Arc::clone(&store), mailbox.board.clone());
     desk.resume()?;

@@ -20,6 +20,7 @@ use std::time::Duration;
 use chain::{AccountId, BlockId, Envelope, Network, Timestamp};
 use consensus::testing::TestEnvelope;
 use genesis::Params;
+use node::engine::Reorgs;
 use node::{Clock, Config, RunningNode};
 use rpc::NodeApi;
 use rpc::types::{
@@ -84,6 +85,8 @@ async fn run(folder: &TempDir, number: u8, params: &Params, clock: &Clock) -> Ru
         public_rpc_listen: None,
         metrics_listen: Some(loopback()),
         clock: clock.clone(),
+        join: None,
+        reorgs: Reorgs::Lawful,
         kill_points: KillPoints::none(),
         random: [number; 64],
     };
