@@ -130,6 +130,7 @@ impl Twins {
                     justified: (number > 9).then_some(checkpoint),
                     finalized: Some(FinalBlock { height, id }),
                     contradiction: (number > 99).then_some(id),
+                    settled: height,
                 };
                 self.store().put_anchors(&self.anchors).expect("room");
             }
@@ -188,11 +189,13 @@ impl Twins {
         let (memory, payer) = (&self.memory, Owner::new(0));
         let height = memory.tip().height;
         let account = state::value::account(memory.state(), &payer.account());
-        let has_coins = account.expect("memory answers").balance > Amount::ZERO;
         let amount = Amount::from_x3c(1).expect("below the cap");
-        let bonds = (has_coins && transfers.is_empty() && (2..6).contains(&height.get()))
-            .then(|| memory.bond(&payer, 0, &Owner::new(1_000 + height.get()), amount));
-        let voters: Vec<Owner> = (1_002..1_006).map(Owner::new).collect();
+        let fee = Amount::from_base(1_000_000);
+        let has_coins = Some(account.expect("memory answers").balance) >= amount.checked_add(fee);
+        let bonds =
+            (has_coins && transfers.is_empty() && height.get() % 2 == 1 && height.get() < 9)
+                .then(|| memory.bond(&payer, 0, &Owner::new(1_000 + height.get()), amount));
+        let voters: Vec<Owner> = (1_000..1_010).map(Owner::new).collect();
         let voter = |_, key: &_| voters.iter().find(|voter| voter.key() == *key).cloned();
         let votes = memory.votes_for(height, voter);
         memory.build_with(payer.account(), |draft| {

@@ -54,6 +54,8 @@ pub struct Anchors {
     pub finalized: Option<FinalBlock>,
     /// A block that a quorum put in the place of a final one: the operator has to decide.
     pub contradiction: Option<BlockId>,
+    /// Up to this height he has.
+    pub settled: Height,
 }
 
 /// A switch that disconnects more blocks than this looks at the work on both sides.

@@ -160,8 +160,10 @@ impl<L: Ledger> Engine<L> {
         self.guard.joining = None;
         if stays || is_below {
             // Our own word stands; what contradicted it is settled.
+            let settled = self.settled_up_to(height);
             let anchors = Anchors {
                 contradiction: None,
+                settled,
                 ..self.anchors
             };
             self.keep_anchors(anchors)?;
@@ -173,9 +175,19 @@ impl<L: Ledger> Engine<L> {
         Ok(Joined::Now(Box::new(self.advance(verified))))
     }
 
+    /// Whoever stands behind the other chain will go on for a while; the operator is not asked again
+    /// about what he has just decided.
+    fn settled_up_to(&self, height: Height) -> Height {
+        let finalized = self.anchors.finalized.map(|finalized| finalized.height);
+        let from = finalized.unwrap_or_default().max(height);
+        let blocks = law::STALL_TERMS.saturating_mul(self.params.term_blocks);
+        Height::new(from.get().saturating_add(blocks))
+    }
+
     fn make_final(&mut self, block: FinalBlock) -> Result<(), Refusal> {
         let anchors = Anchors {
             finalized: Some(block),
+            settled: self.settled_up_to(block.height),
             ..Anchors::default()
         };
         self.keep_anchors(anchors)?;

@@ -118,7 +118,7 @@ impl<L: Ledger> Node<L> {
         let mut theirs = None;
         for target in &open.targets {
             let height = self.engine.params().checkpoint_height(target.number());
-            if self.is_final(height)? {
+            if height > self.engine.anchors().settled && self.is_final(height)? {
                 theirs = theirs.or(self.finality_votes.quorum_beside(target));
             }
         }

@@ -13,8 +13,11 @@ use crate::ledger::{BodyPresence, KnownBlock};
 use crate::peers::BAN_SCORE;
 use crate::wire::BlockAnnouncement;
 
+mod guard;
 mod hostile;
 mod light;
+mod staked;
+mod votes;
 
 /// A ledger that forgets everything when it is dropped.
 pub(super) struct Memory {
@@ -285,6 +288,17 @@ impl Net {
                 for other in others {
                     self.node(&other)
                         .block_announced(from, 0, &bytes, now)
+                        .expect("answers");
+                }
+            }
+            Action::Publish {
+                topic: Topic::Vote,
+                bytes,
+            } => {
+                let others: Vec<_> = self.node(from).connected.iter().cloned().collect();
+                for other in others {
+                    self.node(&other)
+                        .vote_gossiped(from, 0, &bytes, now)
                         .expect("answers");
                 }
             }
