@@ -145,6 +145,12 @@ pub(crate) struct NodeArgs {
     /// Find peers in the local network.
     #[arg(long)]
     pub(crate) mdns: bool,
+    /// Follow the chain of this block, whatever was final here before.
+    #[arg(long, value_name = "BLOCK", value_parser = block_id)]
+    pub(crate) join: Option<chain::BlockId>,
+    /// Go back more than 4,096 blocks if a heavier chain asks for it, for as long as this runs.
+    #[arg(long)]
+    pub(crate) accept_reorg: bool,
     /// Log level: error, warn, info, debug or trace, or a filter of `tracing`.
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
@@ -341,6 +347,11 @@ pub(crate) enum ConfigCommand {
     Generate,
     /// Print the configuration in force for this data folder.
     Show,
+}
+
+fn block_id(text: &str) -> Result<chain::BlockId, String> {
+    let parsed = text.parse::<rpc::types::Hex<chain::BlockId>>();
+    parsed.map(|hex| hex.0).map_err(|error| error.to_string())
 }
 
 fn tx_id(text: &str) -> Result<chain::TxId, String> {

@@ -32,6 +32,7 @@ pub mod relay;
 pub mod service;
 pub mod sync;
 pub mod voter;
+pub mod votes;
 pub mod wire;
 
 pub use clock::Clock;

@@ -20,6 +20,7 @@
 mod answers;
 mod assembly;
 mod blocks;
+mod checkpoints;
 mod confirm;
 mod items;
 mod light;
@@ -27,6 +28,8 @@ mod overtaken;
 mod parking;
 mod template;
 mod votes;
+mod watch;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -34,21 +37,25 @@ use chain::{BlockId, Hash32, Header, Timestamp};
 use genesis::Params;
 use store::PendingId;
 
-use crate::engine::{Advance, Engine, TipMove};
+use crate::engine::{Advance, Alarm, Engine, TipMove};
 use crate::ledger::{Ledger, LedgerError, Pace};
 use crate::mempool::{Departure, Mempool};
 use crate::peers::{Ban, Offence, PeerBook, PeerName};
 use crate::sync::{Sync, SyncAction};
 use crate::voter::{FinalitySigner, Voter};
+use crate::votes::{Committees, FinalityPool, Forgeries, Offences, OpenTargets, VotePool};
 use assembly::{Assembly, FailedAssemblies};
 use blocks::HeaderFate;
 use light::{LightBranch, LightBudgets};
 use overtaken::Overtaken;
 use parking::{Parked, Parking};
+use watch::Watch;
 
 pub use blocks::BlockSubmission;
 pub use items::ItemSubmission;
+pub use template::TemplateError;
 pub use votes::VoteSubmission;
+pub use watch::{SEATS_WANTED, WATCHED_BLOCKS};
 
 /// Announced blocks that wait for missing items.
 pub const RECONSTRUCTIONS_MAX: usize = 16;
@@ -149,6 +156,10 @@ pub enum Action {
     TipMoved(Vec<TipMove>),
     /// A heavier branch was left aside for the depth of the reorg; the operator is to look.
     ReorgRefused,
+    /// The operator has to look: the node neither votes nor mines.
+    Alarm(Alarm),
+    /// Two more votes than the last template held are here: miners want a new one.
+    VotesGathered,
     /// An item entered the mempool; listeners are told.
     Pending(Hash32),
     /// Items left the mempool that no later block takes.
@@ -192,6 +203,16 @@ pub struct Node<L: Ledger> {
     signer: Option<FinalitySigner>,
     /// How far our clock is known to be ahead of that of our peers.
     clock_offset_ms: i64,
+    votes: VotePool,
+    finality_votes: FinalityPool,
+    offences: Offences,
+    committees: Committees,
+    /// What finality votes are judged by after the tip.
+    open_targets: Option<OpenTargets>,
+    forgeries: Forgeries,
+    /// Votes that came since the last template.
+    gathered_votes: u32,
+    watch: Watch,
     outbox: Vec<Action>,
 }
 
@@ -222,6 +243,14 @@ impl<L: Ledger> Node<L> {
             voter: None,
             signer: None,
             clock_offset_ms: 0,
+            votes: VotePool::default(),
+            finality_votes: FinalityPool::default(),
+            offences: Offences::default(),
+            committees: Committees::default(),
+            open_targets: None,
+            forgeries: Forgeries::default(),
+            gathered_votes: 0,
+            watch: Watch::default(),
             outbox: Vec::new(),
         })
     }
@@ -357,6 +386,7 @@ impl<L: Ledger> Node<L> {
             }
         }
         // A commit that failed for lack of room is tried again.
+        self.join_if_here(now)?;
         self.resume(now)?;
         self.ask_for_bodies(now);
         self.confirm(now)
@@ -422,6 +452,8 @@ impl<L: Ledger> Node<L> {
         for _ in advance.too_deep {
             self.outbox.push(Action::ReorgRefused);
         }
+        self.outbox
+            .extend(advance.alarms.into_iter().map(Action::Alarm));
         let ended = advance.stopped.map_or(Ok(()), Err);
         if advance.moves.is_empty() {
             return ended;
@@ -441,6 +473,8 @@ impl<L: Ledger> Node<L> {
             }
         }
         self.drop_stale()?;
+        self.settle_votes(&advance.moves)?;
+        self.watch(now)?;
         let watched = self.watch_moves(&advance.moves, now);
         self.outbox.push(Action::TipMoved(advance.moves));
         watched?;

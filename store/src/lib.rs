@@ -60,7 +60,7 @@ pub use folder::FolderLock;
 pub use kill::KillPoints;
 pub use peers::{BanRow, PeerRow};
 pub use pending::{GroupQueue, GroupSender, PendingId, PendingRow, group_commit};
-pub use schema::{BodyState, Faults, Location, Stop, StoredHeader, Table, Tip};
+pub use schema::{BodyState, BodyTraits, Faults, Location, Stop, StoredHeader, Table, Tip};
 pub use store::{DiskState, Durability, Options, Recovery, Store};
 pub use vault::{Vault, VaultRecord};
 pub use verify::Verified;

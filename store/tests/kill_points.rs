@@ -16,7 +16,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use chain::{Height, Network, PublicKey, TxId};
+use chain::{BlockId, Height, Network, PublicKey, TxId};
+use consensus::fork_choice::{Anchors, FinalBlock};
 use consensus::testing::{Owner, TestChain};
 use genesis::Params;
 use store::{Ballot, Durability, KillPoints, Options, PendingId, PendingRow, Store, Vault, kill};
@@ -52,6 +53,16 @@ fn chain_of_three() -> TestChain {
     let mut memory = TestChain::new(Network::Regtest);
     memory.mine_empty(Owner::new(0).account(), 3);
     memory
+}
+
+fn anchors(number: u64) -> Anchors {
+    Anchors {
+        finalized: Some(FinalBlock {
+            height: Height::new(number),
+            id: BlockId::from_bytes([7; 32]),
+        }),
+        ..Anchors::default()
+    }
 }
 
 fn waiting(number: u8) -> PendingRow {
@@ -98,6 +109,8 @@ fn script(folder: &Path, kill_points: &KillPoints) {
         store.put_pending(&[waiting(number)]).expect("room");
         acknowledged.note(&format!("pending {number}"));
         vote(&store, &mut acknowledged, number.into());
+        store.put_anchors(&anchors(number.into())).expect("room");
+        acknowledged.note(&format!("anchors {number}"));
     }
     store.disconnect(blocks[2].id()).expect("the tip");
     acknowledged.note("tip 2");
@@ -134,6 +147,17 @@ fn inspect(folder: &Path, what: &str) {
     assert!(
         tip.abs_diff(acknowledged) <= 1,
         "{what}: tip {tip}, acknowledged {acknowledged}"
+    );
+    let last_anchors = lines
+        .iter()
+        .rev()
+        .find_map(|line| line.strip_prefix("anchors "));
+    let acknowledged: u64 = last_anchors.map_or(0, |number| number.parse().expect("a number"));
+    let kept = view.anchors().expect(what).finalized;
+    let kept = kept.map_or(0, |finalized| finalized.height.get());
+    assert!(
+        (acknowledged..=acknowledged + 1).contains(&kept),
+        "{what}: anchors {kept}, acknowledged {acknowledged}"
     );
     let waits: Vec<_> = view.pending().map(|row| row.expect(what)).collect();
     for number in 1..=3 {

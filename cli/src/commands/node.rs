@@ -14,6 +14,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use genesis::Params;
 use network::Switch;
+use node::engine::Reorgs;
 use node::{Clock, Config, KeyFileError, RunningNode, StartError};
 use rand_core::TryRng;
 use rpc::types::AddressText;
@@ -40,7 +41,15 @@ pub(crate) async fn run(shared: &SharedArgs, args: &NodeArgs) -> Result<()> {
         })
         .transpose()
         .map_err(|error| Failure::error(Exit::Usage, "bad_address", error.to_string()))?;
-    let config = node_config(&settings, params.clone(), &folder)?;
+    let config = Config {
+        join: args.join,
+        reorgs: if args.accept_reorg {
+            Reorgs::Accepted
+        } else {
+            Reorgs::Lawful
+        },
+        ..node_config(&settings, params.clone(), &folder)?
+    };
     let mut running = node::start(config).await.map_err(refused)?;
     // Before anybody is told that the node is there, so that no early signal ends it uncleanly.
     let asked_to_stop = asked_to_stop()?;
@@ -107,6 +116,8 @@ fn node_config(settings: &NodeSettings, params: Params, folder: &Path) -> Result
         clock: Clock::shifted(settings.mock_time_offset_ms),
         stake_key: settings.stake_key.clone(),
         operator_key: settings.operator_key.clone(),
+        join: None,
+        reorgs: Reorgs::Lawful,
         kill_points,
         random,
     })

@@ -259,7 +259,9 @@ impl<L: Ledger> Node<L> {
     /// Why nothing may be signed now.
     fn pause(&self, now: Timestamp) -> Result<Option<Pause>, LedgerError> {
         let offset_ms = self.clock_offset_ms;
-        if self.is_behind(now)? {
+        if self.alarm().is_some() {
+            Ok(Some(Pause::Alarm))
+        } else if self.is_behind(now)? {
             Ok(Some(Pause::CatchingUp))
         } else if offset_ms.unsigned_abs() >= CLOCK_OFF_MS {
             Ok(Some(Pause::ClockOff { offset_ms }))

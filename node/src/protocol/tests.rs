@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chain::{AccountId, Amount, Block, Height, Network, PublicKey};
+use consensus::fork_choice::{Anchors, Fault, Inclusion};
 use consensus::testing::MemoryState;
 use consensus::transition::AppliedBlock;
 use genesis::Params;
@@ -13,8 +14,11 @@ use crate::peers::BAN_SCORE;
 use crate::wire::BlockAnnouncement;
 
 mod confirm;
+mod guard;
 mod hostile;
 mod light;
+mod staked;
+mod votes;
 
 /// A ledger that forgets everything when it is dropped.
 pub(super) struct Memory {
@@ -31,6 +35,7 @@ pub(super) struct Memory {
     ballots_put: u64,
     /// The power goes right after a ballot is written.
     cut_after_ballot: bool,
+    anchors: Anchors,
 }
 
 /// What a full disk has no room for.
@@ -39,15 +44,15 @@ enum Write {
     Header,
     Connect,
     Ballot,
+    Anchors,
 }
 
 impl Memory {
     fn new(params: &Params) -> Self {
         let genesis = params.genesis();
         let known = KnownBlock {
-            header: genesis.header,
             body: BodyPresence::Applied,
-            is_invalid: false,
+            ..KnownBlock::bare(genesis.header)
         };
         Self {
             state: MemoryState::new(params),
@@ -60,6 +65,7 @@ impl Memory {
             ballots: BTreeMap::new(),
             ballots_put: 0,
             cut_after_ballot: false,
+            anchors: Anchors::default(),
         }
     }
 
@@ -71,9 +77,10 @@ impl Memory {
         }
     }
 
-    fn set_body(&mut self, id: &BlockId, body: BodyPresence) {
+    fn set_body(&mut self, id: &BlockId, body: BodyPresence, inclusions: &[Inclusion]) {
         if let Some(known) = self.known.get_mut(id) {
             known.body = body;
+            known.inclusions = inclusions.to_vec();
         }
     }
 }
@@ -103,7 +110,7 @@ impl Ledger for Memory {
     }
 
     fn block(&self, id: &BlockId) -> Result<Option<KnownBlock>, LedgerError> {
-        Ok(self.known.get(id).copied())
+        Ok(self.known.get(id).cloned())
     }
 
     fn body(&self, id: &BlockId) -> Result<Option<chain::Body>, LedgerError> {
@@ -111,7 +118,7 @@ impl Ledger for Memory {
     }
 
     fn blocks_from(&self, height: Height) -> Result<Vec<KnownBlock>, LedgerError> {
-        let mut blocks: Vec<_> = self.known.values().copied().collect();
+        let mut blocks: Vec<_> = self.known.values().cloned().collect();
         blocks.retain(|block| block.header.height >= height);
         blocks.sort_by_key(|block| block.header.height);
         Ok(blocks)
@@ -127,18 +134,19 @@ impl Ledger for Memory {
 
     fn put_header(&mut self, header: &Header) -> Result<(), LedgerError> {
         self.room_for(Write::Header)?;
-        let known = KnownBlock {
-            header: *header,
-            body: BodyPresence::Absent,
-            is_invalid: false,
-        };
-        self.known.entry(header.id()).or_insert(known);
+        let known = || KnownBlock::bare(*header);
+        self.known.entry(header.id()).or_insert_with(known);
         Ok(())
     }
 
-    fn put_body(&mut self, id: &BlockId, body: &chain::Body) -> Result<(), LedgerError> {
+    fn put_body(
+        &mut self,
+        id: &BlockId,
+        body: &chain::Body,
+        inclusions: &[Inclusion],
+    ) -> Result<(), LedgerError> {
         self.bodies.insert(*id, body.clone());
-        self.set_body(id, BodyPresence::Known);
+        self.set_body(id, BodyPresence::Known, inclusions);
         Ok(())
     }
 
@@ -153,7 +161,10 @@ impl Ledger for Memory {
         self.room_for(Write::Connect)?;
         self.state.connect(block);
         self.bodies.insert(*block.id(), block.block().body.clone());
-        self.set_body(block.id(), BodyPresence::Applied);
+        self.set_body(block.id(), BodyPresence::Applied, block.inclusions());
+        if let Some(known) = self.known.get_mut(block.id()) {
+            known.level = block.level();
+        }
         self.applied.push(block.clone());
         Ok(())
     }
@@ -161,6 +172,10 @@ impl Ledger for Memory {
     fn disconnect(&mut self) -> Result<Block, LedgerError> {
         let applied = self.applied.pop().expect("a block above genesis");
         self.state.disconnect(&applied);
+        if let Some(known) = self.known.get_mut(applied.id()) {
+            // As on the disk: a body off the chain is checked again before it is followed.
+            known.body = BodyPresence::Known;
+        }
         Ok(applied.block().clone())
     }
 
@@ -169,9 +184,12 @@ impl Ledger for Memory {
         Ok(())
     }
 
-    fn set_invalid(&mut self, id: &BlockId, is_invalid: bool) -> Result<(), LedgerError> {
+    fn set_fault(&mut self, id: &BlockId, fault: Fault, is_set: bool) -> Result<(), LedgerError> {
         if let Some(known) = self.known.get_mut(id) {
-            known.is_invalid = is_invalid;
+            match fault {
+                Fault::Invalid => known.is_invalid = is_set,
+                Fault::ConflictsWithFinality => known.conflicts_with_finality = is_set,
+            }
         }
         Ok(())
     }
@@ -189,6 +207,16 @@ impl Ledger for Memory {
             let reason = "the power is gone".to_owned();
             return Err(consensus::ViewError::Damaged { reason }.into());
         }
+        Ok(())
+    }
+
+    fn anchors(&self) -> Result<Anchors, LedgerError> {
+        Ok(self.anchors)
+    }
+
+    fn put_anchors(&mut self, anchors: &Anchors) -> Result<(), LedgerError> {
+        self.room_for(Write::Anchors)?;
+        self.anchors = *anchors;
         Ok(())
     }
 }
@@ -286,6 +314,17 @@ impl Net {
                 for other in others {
                     self.node(&other)
                         .block_announced(from, 0, &bytes, now)
+                        .expect("answers");
+                }
+            }
+            Action::Publish {
+                topic: Topic::Vote,
+                bytes,
+            } => {
+                let others: Vec<_> = self.node(from).connected.iter().cloned().collect();
+                for other in others {
+                    self.node(&other)
+                        .vote_gossiped(from, 0, &bytes, now)
                         .expect("answers");
                 }
             }

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chain::BlockId;
 use genesis::{Params, ParamsError};
 use network::{Ban, BanSubject, Handle, NodeKey, Switch};
 use rpc::{Cookie, Entrance, HealthServer, NodeApi, Server, ServerConfig};
@@ -29,6 +30,7 @@ use super::{Command, Mailbox};
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::engine::{Refusal, Reorgs};
 use crate::key_file::{KeyFileError, KeyLock};
 use crate::ledger::LedgerError;
 use crate::protocol::Node;
@@ -67,6 +69,10 @@ pub struct Config {
     pub stake_key: Option<PathBuf>,
     /// File of the key that signs checkpoints, if this node does.
     pub operator_key: Option<PathBuf>,
+    /// A block of the chain that the operator wants to be on, whatever was final here before.
+    pub join: Option<BlockId>,
+    /// Whether reorgs deeper than the law are made.
+    pub reorgs: Reorgs,
     /// Where a test wants the process to end.
     pub kill_points: KillPoints,
     /// Randomness for the cookie and a new node key.
@@ -104,6 +110,14 @@ pub enum StartError {
     /// A key file was refused.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
+    /// The chain to be joined was refused.
+    #[error("the chain of {block} cannot be joined: {refusal}")]
+    Join {
+        /// The block.
+        block: BlockId,
+        /// Why.
+        refusal: Refusal,
+    },
     /// A file could not be read.
     #[error("{path}: {error}")]
     Io {
@@ -173,6 +187,11 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let mut node = Node::open(Disk::new(Arc::clone(&store)), config.params.clone())?;
     tracing::info!("the block tree is rebuilt");
     let keys = keys.hand_over(&mut node)?;
+    node.set_reorgs(config.reorgs);
+    if let Some(block) = config.join {
+        node.join(&block, config.clock.now())
+            .map_err(|refusal| StartError::Join { block, refusal })?;
+    }
     let (mailbox, commands) = Mailbox::new(config.clock.clone());
     let mut desk = Desk::new(node, Arc::clone(&store), mailbox.board.clone());
     desk.resume()?;

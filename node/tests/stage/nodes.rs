@@ -20,6 +20,7 @@ use std::time::Duration;
 use chain::{AccountId, BlockId, Envelope, Network, Timestamp};
 use consensus::testing::TestEnvelope;
 use genesis::Params;
+use node::engine::Reorgs;
 use node::{Clock, Config, RunningNode};
 use rpc::NodeApi;
 use rpc::types::{
@@ -86,6 +87,8 @@ async fn run(folder: &TempDir, number: u8, params: &Params, clock: &Clock) -> Ru
         clock: clock.clone(),
         stake_key: None,
         operator_key: None,
+        join: None,
+        reorgs: Reorgs::Lawful,
         kill_points: KillPoints::none(),
         random: [number; 64],
     };
