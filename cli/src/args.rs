@@ -145,6 +145,12 @@ pub(crate) struct NodeArgs {
     /// Find peers in the local network.
     #[arg(long)]
     pub(crate) mdns: bool,
+    /// Look for no other peers than those to stay connected to: for a node behind sentries.
+    #[arg(long)]
+    pub(crate) connect_only: bool,
+    /// Follow no chain but the one with this block, which somebody named whom you trust.
+    #[arg(long, value_name = "HEIGHT:BLOCK", value_parser = trusted_block)]
+    pub(crate) trust: Option<(chain::Height, chain::BlockId)>,
     /// Follow the chain of this block, whatever was final here before.
     #[arg(long, value_name = "BLOCK", value_parser = block_id)]
     pub(crate) join: Option<chain::BlockId>,
@@ -352,6 +358,12 @@ pub(crate) enum ConfigCommand {
 fn block_id(text: &str) -> Result<chain::BlockId, String> {
     let parsed = text.parse::<rpc::types::Hex<chain::BlockId>>();
     parsed.map(|hex| hex.0).map_err(|error| error.to_string())
+}
+
+fn trusted_block(text: &str) -> Result<(chain::Height, chain::BlockId), String> {
+    let (height, id) = text.split_once(':').ok_or("HEIGHT:BLOCK is expected")?;
+    let height: u64 = height.parse().map_err(|_| "the height is no number")?;
+    Ok((chain::Height::new(height), block_id(id)?))
 }
 
 fn tx_id(text: &str) -> Result<chain::TxId, String> {

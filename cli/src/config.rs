@@ -54,6 +54,8 @@ pub(crate) struct NodeSettings {
     pub(crate) operator_key: Option<PathBuf>,
     /// Find peers in the local network.
     pub(crate) mdns: bool,
+    /// Look for no other peers than those in `connect`.
+    pub(crate) connect_only: bool,
     /// Log level or filter.
     pub(crate) log_level: String,
     /// Shift of the clock (milliseconds); dev and regtest only.
@@ -100,6 +102,7 @@ impl NodeSettings {
             stake_key: None,
             operator_key: None,
             mdns: false,
+            connect_only: false,
             log_level: "info".to_owned(),
             mock_time_offset_ms: 0,
         }
@@ -175,6 +178,7 @@ impl NodeSettings {
         replace(&mut self.stake_key, &args.stake_key);
         replace(&mut self.operator_key, &args.operator_key);
         self.mdns |= args.mdns;
+        self.connect_only |= args.connect_only;
         if let Some(level) = &args.log_level {
             self.log_level.clone_from(level);
         }

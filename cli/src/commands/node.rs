@@ -30,7 +30,8 @@ pub(crate) async fn run(shared: &SharedArgs, args: &NodeArgs) -> Result<()> {
     let folder = folder(shared, "node")?;
     let settings = NodeSettings::load(shared, args, &folder, std::env::vars())?;
     log_to_stderr(&settings.log_level)?;
-    let params = Params::of(shared.network);
+    let mut params = Params::of(shared.network);
+    params.trusted.extend(args.trust);
     let miner = settings
         .miner_address
         .as_deref()
@@ -105,11 +106,8 @@ fn node_config(settings: &NodeSettings, params: Params, folder: &Path) -> Result
         folder: folder.to_owned(),
         p2p_listen: addresses(&settings.p2p_listen)?,
         connect: addresses(&settings.connect)?,
-        mdns: if settings.mdns {
-            Switch::On
-        } else {
-            Switch::Off
-        },
+        lookup: switch(!settings.connect_only),
+        mdns: switch(settings.mdns),
         rpc_listen: settings.rpc_listen,
         public_rpc_listen: settings.public_rpc_listen,
         metrics_listen: settings.metrics_listen,
@@ -150,9 +148,16 @@ fn announce(
     Ok(())
 }
 
+fn switch(is_on: bool) -> Switch {
+    if is_on { Switch::On } else { Switch::Off }
+}
+
 fn refused(error: StartError) -> anyhow::Error {
     let exit = match &error {
-        StartError::Store(_) | StartError::Ledger(_) | StartError::NodeKey { .. } => Exit::Folder,
+        StartError::Store(_)
+        | StartError::Ledger(_)
+        | StartError::NodeKey { .. }
+        | StartError::OtherChain { .. } => Exit::Folder,
         StartError::KeyFile(error) => key_file_refusal(error).0,
         _ => Exit::Failed,
     };
@@ -160,6 +165,7 @@ fn refused(error: StartError) -> anyhow::Error {
         StartError::Store(store::StoreError::Locked { .. }) => "locked",
         StartError::Store(_) | StartError::Ledger(_) => "folder",
         StartError::NodeKey { .. } => "node_key",
+        StartError::OtherChain { .. } => "other_chain",
         StartError::KeyFile(error) => key_file_refusal(error).1,
         _ => "start",
     };

@@ -38,12 +38,13 @@ impl<L: Ledger> Node<L> {
         let Ok(vote) = codec::decode::<FinalityVote>(bytes, bytes_max) else {
             return self.reject_malformed(from, token, now);
         };
-        self.overhear_finality_vote(&vote, now)?;
-        if !self.forgeries.allow(from, now) {
-            return self.verdict(token, Verdict::Ignore);
+        if self.forgeries.allow(from, now) {
+            let hearing = self.hear_finality_vote(&vote)?;
+            self.judge_gossiped_vote(from, token, &hearing, now)?;
+        } else {
+            self.verdict(token, Verdict::Ignore)?;
         }
-        let hearing = self.hear_finality_vote(&vote)?;
-        self.judge_gossiped_vote(from, token, &hearing, now)
+        self.overhear_finality_vote(&vote, now)
     }
 
     /// A finality vote of our own signer, or over RPC.

@@ -78,13 +78,14 @@ impl<L: Ledger> Node<L> {
         let Ok(vote) = codec::decode::<Vote>(bytes, bytes_max) else {
             return self.reject_malformed(from, token, now);
         };
-        self.overhear_vote(&vote, now)?;
-        if !self.forgeries.allow(from, now) {
-            return self.verdict(token, Verdict::Ignore);
+        if self.forgeries.allow(from, now) {
+            let hearing = self.hear_vote(&vote)?;
+            self.judge_gossiped_vote(from, token, &hearing, now)?;
+            self.follow_votes(now)?;
+        } else {
+            self.verdict(token, Verdict::Ignore)?;
         }
-        let hearing = self.hear_vote(&vote)?;
-        self.judge_gossiped_vote(from, token, &hearing, now)?;
-        self.follow_votes(now)
+        self.overhear_vote(&vote, now)
     }
 
     /// A vote of our own voter, or over RPC. If it changes which block is the best, the tip follows

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chain::BlockId;
+use chain::{BlockId, Height};
 use genesis::{Params, ParamsError};
 use network::{Ban, BanSubject, Handle, NodeKey, Switch};
 use rpc::{Cookie, Entrance, HealthServer, NodeApi, Server, ServerConfig};
@@ -55,6 +55,8 @@ pub struct Config {
     pub p2p_listen: Vec<network::Address>,
     /// Peers to stay connected to.
     pub connect: Vec<network::Address>,
+    /// Whether other peers are sought than those to stay connected to.
+    pub lookup: Switch,
     /// Whether peers are sought in the local network.
     pub mdns: Switch,
     /// Where the private RPC listens.
@@ -118,6 +120,15 @@ pub enum StartError {
         /// Why.
         refusal: Refusal,
     },
+    /// The folder holds another chain than the one to be trusted.
+    #[error(
+        "the block at height {height} in this folder is not the one to be trusted; \
+         use another folder, or another word"
+    )]
+    OtherChain {
+        /// Height of the trusted block.
+        height: Height,
+    },
     /// A file could not be read.
     #[error("{path}: {error}")]
     Io {
@@ -178,6 +189,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     };
     let store = Arc::new(Store::open(&config.folder, &config.params, options)?);
     tracing::info!("the store is open");
+    refuse_other_chain(&config.params, &store)?;
     for words in &store.recovery().dropped {
         tracing::warn!(
             words,
@@ -367,6 +379,18 @@ impl RunningNode {
     }
 }
 
+/// A folder with another chain than the one to be trusted is left as it is.
+fn refuse_other_chain(params: &Params, store: &Store) -> Result<(), StartError> {
+    let view = store.view()?;
+    for (height, trusted) in &params.trusted {
+        let found = view.id_at(*height)?;
+        if found.is_some_and(|found| found != *trusted) {
+            return Err(StartError::OtherChain { height: *height });
+        }
+    }
+    Ok(())
+}
+
 fn how_it_ended(
     ended: Result<Result<(), LedgerError>, tokio::task::JoinError>,
 ) -> Result<(), EndError> {
@@ -444,9 +468,11 @@ fn network_config(config: &Config, store: &Store) -> Result<network::Config, Sta
     let mut wanted = network::Config::new(config.params.chain_id(), key);
     wanted.listen.clone_from(&config.p2p_listen);
     wanted.connect.clone_from(&config.connect);
-    wanted.known_addresses = known_addresses(&view)?;
+    if config.lookup == Switch::On {
+        wanted.known_addresses = known_addresses(&view)?;
+    }
     wanted.bans = bans.collect();
-    wanted.lookup = Switch::On;
+    wanted.lookup = config.lookup;
     wanted.mdns = config.mdns;
     Ok(wanted)
 }

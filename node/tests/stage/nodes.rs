@@ -80,6 +80,7 @@ async fn run(folder: &TempDir, number: u8, params: &Params, clock: &Clock) -> Ru
         folder: folder.path().join("node"),
         p2p_listen: vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")],
         connect: Vec::new(),
+        lookup: network::Switch::On,
         mdns: network::Switch::Off,
         rpc_listen: loopback(),
         public_rpc_listen: None,
