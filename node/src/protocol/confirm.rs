@@ -20,7 +20,7 @@ use chain::{Block, Height, Network, Timestamp};
 use consensus::finality::open_targets;
 use consensus::state::value;
 
-use super::Node;
+use super::{Node, VoteSubmission};
 use crate::engine::TipMove;
 use crate::ledger::{Ledger, LedgerError, Pace};
 use crate::voter::{
@@ -192,7 +192,12 @@ impl<L: Ledger> Node<L> {
         self.engine.put_ballot(voter.key(), &intent.ballot)?;
         for vote in voter.sign(intent, &self.engine.params().chain_id()) {
             let submitted = self.submit_vote(&vote)?;
-            tracing::debug!(height = %vote.height, bond = %vote.bond, ?submitted, "voted");
+            match submitted {
+                VoteSubmission::Accepted | VoteSubmission::AlreadyKnown => {
+                    tracing::debug!(height = %vote.height, bond = %vote.bond, "voted");
+                }
+                lost => tracing::warn!(height = %vote.height, ?lost, "a vote of ours is lost"),
+            }
         }
         Ok(())
     }
@@ -251,7 +256,14 @@ impl<L: Ledger> Node<L> {
         self.engine.put_ballot(signer.key(), &intent.ballot)?;
         for vote in signer.sign(intent, &self.engine.params().chain_id()) {
             let submitted = self.submit_finality_vote(&vote)?;
-            tracing::debug!(target = %vote.target, source = %vote.source, ?submitted, "signed");
+            match submitted {
+                VoteSubmission::Accepted | VoteSubmission::AlreadyKnown => {
+                    tracing::debug!(target = %vote.target, source = %vote.source, "signed");
+                }
+                lost => {
+                    tracing::warn!(target = %vote.target, ?lost, "a finality vote of ours is lost");
+                }
+            }
         }
         Ok(())
     }

@@ -148,20 +148,18 @@ fn a_surrounded_link_is_refused() {
 #[test]
 fn no_two_links_of_any_history_contradict_each_other() {
     // Every sequence of three offers out of these, on changing branches.
-    let offers: Vec<(u32, u32, u8)> = (8..11)
-        .flat_map(|source| {
-            (11..14).flat_map(move |target| [1, 2].map(|fork| (source, target, fork)))
-        })
+    let offers: Vec<((u32, u32, u8), Target)> = (8..10)
+        .flat_map(|source| (11..14).flat_map(move |to| [1, 2].map(|fork| (source, to, fork))))
+        .map(|offer| (offer, target(offer.0, offer.1, offer.2)))
         .collect();
     for first in &offers {
         for second in &offers {
             for third in &offers {
                 let mut signer = listened(40, Ballot::default());
                 let mut links: Vec<(u32, u32, u8)> = Vec::new();
-                for (turn, offer) in [first, second, third].into_iter().enumerate() {
+                for (turn, (offer, open)) in [first, second, third].into_iter().enumerate() {
                     let height = 60 + turn as u64;
-                    let open = [target(offer.0, offer.1, offer.2)];
-                    if !cast(&mut signer, &open, height).is_empty() {
+                    if !cast(&mut signer, std::slice::from_ref(open), height).is_empty() {
                         links.push(*offer);
                     }
                 }
