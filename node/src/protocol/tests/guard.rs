@@ -4,7 +4,8 @@ use super::staked::{
     FINALITY_FROM, Included, Staked, gossip_finality, miner, reopened, submit, tip,
 };
 use super::*;
-use crate::engine::{Joined, Refusal};
+use crate::engine::{Joined, Refusal, Reorgs};
+use consensus::testing::{Owner, TestChain};
 
 /// All that the tree says of the blocks of both chains.
 fn weights(
@@ -261,4 +262,50 @@ fn gossip_finality_quietly(
 ) {
     let verdict = gossip_finality(node, vote, now);
     assert_eq!(verdict, Verdict::Accept);
+}
+
+/// A branch of its own.
+fn deep(owner: u64, blocks: u64) -> Staked {
+    let mut chain = TestChain::new(Network::Regtest);
+    chain.mine_empty(Owner::new(owner).account(), blocks);
+    Staked(chain)
+}
+
+/// Hands in a branch that is heavy enough only as a whole.
+fn fetch(node: &mut Node<Memory>, chain: &Staked, pace: Pace) {
+    let now = chain.now();
+    let mut branch = Vec::new();
+    for block in chain.blocks_from(1) {
+        let extended = node.engine.extend_branch(&mut branch, &block.header, now);
+        assert_eq!(extended, Ok(()));
+    }
+    assert_eq!(node.engine.add_branch(&branch), Ok(()));
+    for block in chain.blocks_from(1) {
+        node.engine.set_pace(pace).expect("memory answers");
+        let id = block.header.id();
+        let advance = node.engine.add_body(&id, block.body, &node.mempool);
+        assert_eq!(advance.map(|advance| advance.stopped), Ok(None));
+    }
+}
+
+#[test]
+fn what_was_fetched_as_history_is_left_without_asking_and_the_rest_with_consent() {
+    let depth = genesis::law::REORG_BLOCKS_MAX;
+    let (ours, theirs) = (deep(7, depth + 1), deep(8, depth + 2));
+    let params = ours.0.params();
+    let fresh = || Node::open(Memory::new(params), params.clone()).expect("memory answers");
+    let mut node = fresh();
+    fetch(&mut node, &ours, Pace::FarBehind);
+    assert_eq!(tip(&node), ours.tip_id());
+    fetch(&mut node, &theirs, Pace::FarBehind);
+    assert_eq!(tip(&node), theirs.tip_id(), "nobody relied on it");
+
+    let mut live = fresh();
+    fetch(&mut live, &ours, Pace::AtTip);
+    fetch(&mut live, &theirs, Pace::FarBehind);
+    assert_eq!(tip(&live), ours.tip_id());
+    let mut live = reopened(live);
+    live.set_reorgs(Reorgs::Accepted);
+    live.tick(theirs.now()).expect("answers");
+    assert_eq!(tip(&live), theirs.tip_id());
 }

@@ -84,8 +84,7 @@ impl Staked {
         let sign = |target| chain.finality_votes_for(target, |id, _| Some(operator(id)));
         let signatures: Vec<_> = targets.iter().flat_map(sign).collect();
         let payout = Owner::new(owner).account();
-        let applied = self.0.clone();
-        let block = applied.build_with(payout, |draft| {
+        let block = self.0.build_with(payout, |draft| {
             if let Some(order) = &order {
                 draft.try_transaction(order).expect("it fits");
             }
