@@ -56,13 +56,8 @@ impl<L: Ledger> Node<L> {
         vote: &FinalityVote,
     ) -> Result<VoteSubmission, LedgerError> {
         let hearing = self.hear_finality_vote(vote)?;
-        if matches!(hearing, Hearing::News | Hearing::Known) {
-            self.outbox.push(Action::Publish {
-                topic: Topic::Finality,
-                bytes: codec::encode(vote),
-            });
-        }
-        Ok(hearing.into())
+        let bytes = codec::encode(vote);
+        Ok(self.pass_on(hearing, Topic::Finality, bytes))
     }
 
     /// Judges a finality vote and keeps it.
@@ -89,7 +84,7 @@ impl<L: Ledger> Node<L> {
             return Ok(Hearing::OutOfTime);
         }
         match verified {
-            Verified::Open(_) => self.gathered(),
+            Verified::Open(_) => return Ok(Hearing::Includable),
             Verified::Beside(_) => self.look_for_contradiction()?,
             Verified::Ahead(_) => {}
         }

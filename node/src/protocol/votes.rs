@@ -43,6 +43,8 @@ pub enum VoteSubmission {
 pub(super) enum Hearing {
     /// News that others want to hear.
     News,
+    /// News that the next block may include.
+    Includable,
     /// Nothing new.
     Known,
     /// It comes too late or too early, or there is no place for it.
@@ -54,7 +56,7 @@ pub(super) enum Hearing {
 impl From<Hearing> for VoteSubmission {
     fn from(hearing: Hearing) -> Self {
         match hearing {
-            Hearing::News => Self::Accepted,
+            Hearing::News | Hearing::Includable => Self::Accepted,
             Hearing::Known => Self::AlreadyKnown,
             Hearing::OutOfTime => Self::OutOfTime,
             Hearing::Refused(rule) => Self::Refused(rule),
@@ -95,14 +97,26 @@ impl<L: Ledger> Node<L> {
     /// [`LedgerError`].
     pub fn submit_vote(&mut self, vote: &Vote) -> Result<VoteSubmission, LedgerError> {
         let hearing = self.hear_vote(vote)?;
+        let bytes = codec::encode(vote);
+        Ok(self.pass_on(hearing, Topic::Vote, bytes))
+    }
+
+    /// Gossips a vote of our own, if it is one.
+    pub(super) fn pass_on(
+        &mut self,
+        hearing: Hearing,
+        topic: Topic,
+        bytes: Vec<u8>,
+    ) -> VoteSubmission {
+        self.count_gathered(&hearing);
         // Known: perhaps it reached nobody the first time.
-        if matches!(hearing, Hearing::News | Hearing::Known) {
-            self.outbox.push(Action::Publish {
-                topic: Topic::Vote,
-                bytes: codec::encode(vote),
-            });
+        if matches!(
+            hearing,
+            Hearing::News | Hearing::Includable | Hearing::Known
+        ) {
+            self.outbox.push(Action::Publish { topic, bytes });
         }
-        Ok(hearing.into())
+        hearing.into()
     }
 
     /// A verdict on gossip that blames nobody.
@@ -113,6 +127,7 @@ impl<L: Ledger> Node<L> {
         hearing: &Hearing,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
+        self.count_gathered(hearing);
         if let Hearing::Refused(rule) = hearing {
             tracing::debug!(from, %rule, "a vote is not kept");
             if matches!(
@@ -123,7 +138,7 @@ impl<L: Ledger> Node<L> {
             }
         }
         let verdict = match hearing {
-            Hearing::News => Verdict::Accept,
+            Hearing::News | Hearing::Includable => Verdict::Accept,
             Hearing::Known | Hearing::OutOfTime | Hearing::Refused(_) => Verdict::Ignore,
         };
         self.verdict(token, verdict)
@@ -172,10 +187,11 @@ impl<L: Ledger> Node<L> {
         let is_counted = self
             .engine
             .hear_vote(&vote.block, vote.bond, checked.seats());
-        if is_counted && self.is_includable(vote)? {
-            self.gathered();
-        }
-        Ok(Hearing::News)
+        Ok(if is_counted && self.is_includable(vote)? {
+            Hearing::Includable
+        } else {
+            Hearing::News
+        })
     }
 
     /// A vote for a block that is not here, near the best one.
@@ -228,7 +244,8 @@ impl<L: Ledger> Node<L> {
         id: &BlockId,
     ) -> Result<(), LedgerError> {
         for vote in self.votes.take_early(height, id) {
-            self.hear_vote(&vote)?;
+            let hearing = self.hear_vote(&vote)?;
+            self.count_gathered(&hearing);
         }
         Ok(())
     }
@@ -249,8 +266,11 @@ impl<L: Ledger> Node<L> {
         Ok(is_near && self.engine.tree().ancestor(&tip, vote.height) == Some(vote.block))
     }
 
-    /// One more vote than the last template held.
-    pub(super) fn gathered(&mut self) {
+    /// One more vote than the last template held, perhaps.
+    fn count_gathered(&mut self, hearing: &Hearing) {
+        if *hearing != Hearing::Includable {
+            return;
+        }
         self.gathered_votes = self.gathered_votes.saturating_add(1);
         if self.gathered_votes == GATHERED_VOTES {
             self.outbox.push(Action::VotesGathered);

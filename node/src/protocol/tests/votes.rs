@@ -293,7 +293,7 @@ fn a_disconnected_block_gives_back_its_votes_and_its_proofs() {
     assert_eq!(block.body.aux.evidence.len(), 1);
     assert_eq!(block.body.aux.votes.len(), votes.len());
     let block = solve(block);
-    submit(&mut node, &[block.clone()], now);
+    submit(&mut node, std::slice::from_ref(&block), now);
     assert!(node.offences.is_empty(), "it is punished");
     node.invalidate(&block.id(), now).expect("it is known");
     assert_eq!(tip(&node), chain.tip_id());
