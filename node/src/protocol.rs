@@ -24,6 +24,7 @@ mod checkpoints;
 mod confirm;
 mod items;
 mod light;
+mod offset;
 mod overtaken;
 mod parking;
 mod template;
@@ -47,6 +48,7 @@ use crate::votes::{Committees, FinalityPool, Forgeries, Offences, OpenTargets, V
 use assembly::{Assembly, FailedAssemblies};
 use blocks::HeaderFate;
 use light::{LightBranch, LightBudgets};
+use offset::Ages;
 use overtaken::Overtaken;
 use parking::{Parked, Parking};
 use watch::Watch;
@@ -201,8 +203,8 @@ pub struct Node<L: Ledger> {
     uncle_candidates: VecDeque<Header>,
     voter: Option<Voter>,
     signer: Option<FinalitySigner>,
-    /// How far our clock is known to be ahead of that of our peers.
-    clock_offset_ms: i64,
+    /// Of the newest announced blocks: they show how far our clock is off.
+    ages: Ages,
     votes: VotePool,
     finality_votes: FinalityPool,
     offences: Offences,
@@ -242,7 +244,7 @@ impl<L: Ledger> Node<L> {
             uncle_candidates: VecDeque::new(),
             voter: None,
             signer: None,
-            clock_offset_ms: 0,
+            ages: Ages::default(),
             votes: VotePool::default(),
             finality_votes: FinalityPool::default(),
             offences: Offences::default(),

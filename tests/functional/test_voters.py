@@ -57,9 +57,10 @@ def test_five_stakers_lose_two_fifths_fall_apart_and_become_final_again(lab):
     bonds = [staker.bond(payer, "1") for staker in stakers]
     for staker in stakers:
         staker.register(payer)
+    # The last may come a term after the first.
+    wait_until(lambda: finality(hub)["rear"]["members"] == 5, "all five in office",
+               MINING_PATIENCE_S, step=0.5)
     first = wait_for_finality(hub, 0)
-    rosters = finality(hub)
-    assert rosters["front"]["members"] == 5, rosters
     grow(hub, DEV_TERM)
     with_all = seats_of_the_newest(hub)
 

@@ -54,7 +54,12 @@ impl<L: Ledger> Node<L> {
         };
         let header = announcement.header;
         let id = header.id();
-        match self.take_header(&header, Some(from), now)? {
+        let is_news = self.engine.tree().status(&id).is_none() && !self.parked.contains(&header);
+        let fate = self.take_header(&header, Some(from), now)?;
+        if is_news && (fate == HeaderFate::Known || self.parked.contains(&header)) {
+            self.note_age(header.time, now);
+        }
+        match fate {
             HeaderFate::Known => {}
             HeaderFate::Waits => {
                 self.remember_early(&header, from);

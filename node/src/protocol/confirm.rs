@@ -83,12 +83,6 @@ impl<L: Ledger> Node<L> {
         self.signer.as_ref().map(FinalitySigner::status)
     }
 
-    /// How far our clock is ahead of that of our peers (behind it, if negative), if somebody finds
-    /// out.
-    pub fn set_clock_offset(&mut self, offset_ms: i64) {
-        self.clock_offset_ms = offset_ms;
-    }
-
     /// A vote came by gossip. If it is by our key, our voter hears of it, whatever else becomes of
     /// it; others cost nothing but a look at their number.
     ///
@@ -270,7 +264,7 @@ impl<L: Ledger> Node<L> {
 
     /// Why nothing may be signed now.
     fn pause(&self, now: Timestamp) -> Result<Option<Pause>, LedgerError> {
-        let offset_ms = self.clock_offset_ms;
+        let offset_ms = self.clock_offset_ms();
         if self.alarm().is_some() {
             Ok(Some(Pause::Alarm))
         } else if self.is_behind(now)? {

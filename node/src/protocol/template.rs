@@ -21,6 +21,7 @@ use genesis::law;
 use super::Node;
 use crate::engine::Alarm;
 use crate::ledger::{Ledger, LedgerError};
+use crate::voter::CLOCK_OFF_MS;
 use crate::votes::{FinalityPool, Offences, OpenTargets, VotePool, fullest};
 
 /// Why there is no template.
@@ -30,6 +31,12 @@ pub enum TemplateError {
     /// The node does not mine while this stands.
     #[error("no mining: {0}")]
     Alarm(Alarm),
+    /// The clock is off by too much for others to take our blocks, or for us to take theirs.
+    #[error("no mining: the clock is off by {offset_ms} ms")]
+    ClockOff {
+        /// Positive if ours is ahead.
+        offset_ms: i64,
+    },
     /// The storage failed or is full.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -49,6 +56,10 @@ impl<L: Ledger> Node<L> {
     pub fn template(&mut self, payout: AccountId, now: Timestamp) -> Result<Block, TemplateError> {
         if let Some(alarm) = self.alarm() {
             return Err(TemplateError::Alarm(*alarm));
+        }
+        let offset_ms = self.clock_offset_ms();
+        if offset_ms.unsigned_abs() >= CLOCK_OFF_MS {
+            return Err(TemplateError::ClockOff { offset_ms });
         }
         self.read_targets()?;
         let tip = self.engine.tip()?.1;
