@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chain::{BlockId, Height};
-use genesis::{Params, ParamsError};
+use genesis::{Params, ParamsError, Retarget};
 use network::{Ban, BanSubject, Handle, NodeKey, Switch};
 use rpc::{Cookie, Entrance, HealthServer, NodeApi, Server, ServerConfig};
 use store::peers::PeerRow;
@@ -190,6 +190,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let store = Arc::new(Store::open(&config.folder, &config.params, options)?);
     tracing::info!("the store is open");
     refuse_other_chain(&config.params, &store)?;
+    warn_who_was_away(&config, &store)?;
     for words in &store.recovery().dropped {
         tracing::warn!(
             words,
@@ -391,6 +392,37 @@ fn refuse_other_chain(params: &Params, store: &Store) -> Result<(), StartError> 
     Ok(())
 }
 
+/// Who was away for more than half the time that bonds stay locked cannot tell by himself a chain that
+/// was written anew with the keys of those that were paid back meanwhile.
+fn warn_who_was_away(config: &Config, store: &Store) -> Result<(), StartError> {
+    let view = store.view()?;
+    let tip = view.tip();
+    let Some(header) = view.header(&tip.id)?.map(|stored| stored.header) else {
+        return Ok(());
+    };
+    let away_ms = config.clock.now().get().saturating_sub(header.time.get());
+    let is_told = config.params.trusted.range(tip.height..).next().is_some();
+    if is_away_for_long(&config.params, away_ms) && header.finalized.get() > 0 && !is_told {
+        tracing::warn!(
+            height = %tip.height,
+            away_s = away_ms / 1_000,
+            "this node was away for long; ask somebody you trust for a block that became final \
+             lately, and start with --trust HEIGHT:BLOCK"
+        );
+    }
+    Ok(())
+}
+
+fn is_away_for_long(params: &Params, away_ms: u64) -> bool {
+    match params.retarget {
+        Retarget::Asert { solution_ms, .. } => {
+            away_ms > params.unbond_blocks.saturating_mul(solution_ms) / 2
+        }
+        // Time means nothing where blocks are made by command.
+        Retarget::Constant => false,
+    }
+}
+
 fn how_it_ended(
     ended: Result<Result<(), LedgerError>, tokio::task::JoinError>,
 ) -> Result<(), EndError> {
@@ -505,6 +537,16 @@ fn halves(random: &[u8; 64]) -> [[u8; 32]; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_the_time_of_a_bond_is_long() {
+        let main = Params::of(chain::Network::Main);
+        let half_ms = 524_288 / 2 * 2_000;
+        assert!(!is_away_for_long(&main, half_ms));
+        assert!(is_away_for_long(&main, half_ms + 1));
+        let regtest = Params::of(chain::Network::Regtest);
+        assert!(!is_away_for_long(&regtest, u64::MAX));
+    }
 
     #[tokio::test]
     async fn a_thread_that_panics_is_an_error_and_no_clean_end() {
