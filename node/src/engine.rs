@@ -100,8 +100,17 @@ impl<L: Ledger> Engine<L> {
     /// # Errors
     /// [`LedgerError`]: the storage failed, or holds headers that break a rule.
     pub fn open(ledger: L, params: Params) -> Result<Self, LedgerError> {
+        Self::open_with_depth(ledger, params, TREE_DEPTH_BLOCKS)
+    }
+
+    /// [`Self::open`], with a tree that reaches this far below the tip.
+    pub(crate) fn open_with_depth(
+        ledger: L,
+        params: Params,
+        depth_blocks: u64,
+    ) -> Result<Self, LedgerError> {
         let (tip_height, tip) = ledger.tip()?;
-        let root_height = Height::new(tip_height.get().saturating_sub(TREE_DEPTH_BLOCKS));
+        let root_height = Height::new(tip_height.get().saturating_sub(depth_blocks));
         let root = header_at(&ledger, root_height)?;
         let below = match root_height.checked_sub(1) {
             Some(height) => Some(header_at(&ledger, height)?),
@@ -117,8 +126,10 @@ impl<L: Ledger> Engine<L> {
             checked: BTreeMap::new(),
             anchors: Anchors::default(),
             must_note: false,
-            guard: Guard::default(),
+            guard: Guard::after_start_at(tip_height),
         };
+        // Before the first header: what a header may weigh is computed once, when it is inserted.
+        engine.restore_levels()?;
         let above = root_height.checked_add(1).unwrap_or(root_height);
         let known = engine.ledger.blocks_from(above)?;
         // What was applied has a place before everything else: the tip is among it.
@@ -134,7 +145,6 @@ impl<L: Ledger> Engine<L> {
                 "the tip {tip} is not among the applied blocks"
             )));
         }
-        engine.restore_levels()?;
         // Marks come last: a header above a marked block would find no place.
         engine.restore_anchors(&known)?;
         for block in known.iter().filter(|block| block.is_invalid) {

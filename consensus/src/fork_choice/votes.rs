@@ -252,9 +252,9 @@ impl BlockTree {
     }
 
     /// Levels of terms whose snapshots lie below the root, for a tree whose root is not genesis.
+    /// Call it before the first header is inserted: bounds are not computed again.
     pub fn set_levels_below(&mut self, levels: BTreeMap<u64, u32>) {
         self.levels_below = levels;
-        self.rescore(self.root);
     }
 
     /// What the disk knew about a term from below the root; the nearest term stands for one that

@@ -103,8 +103,36 @@ pub(super) struct Guard {
     aside: Vec<BlockId>,
     light: Option<Alarm>,
     joining: Option<Joining>,
-    /// Blocks of the chain below this height were fetched as history in this run.
+    /// All blocks of the chain below this height were fetched as history in this run.
     live_from: Height,
+}
+
+impl Guard {
+    /// What was on disk before a start counts as followed live; genesis nobody followed.
+    pub(super) fn after_start_at(tip: Height) -> Self {
+        Self {
+            live_from: Height::new(u64::from(tip.get() == 0)),
+            ..Self::default()
+        }
+    }
+
+    /// A block of this height is the tip now. History above live blocks makes them no less live.
+    fn connected(&mut self, height: Height, pace: Pace) {
+        if pace == Pace::FarBehind && height <= self.live_from {
+            self.live_from = height.next().unwrap_or(height);
+        }
+    }
+
+    /// The block of this height is the tip no more.
+    fn disconnected(&mut self, height: Height) {
+        self.live_from = self.live_from.min(height);
+    }
+
+    /// Blocks of a chain with this tip from the first on that was followed live.
+    fn live_blocks(&self, tip: Height) -> u64 {
+        let above = tip.get().saturating_add(1);
+        above.saturating_sub(self.live_from.get())
+    }
 }
 
 /// A chain to be joined whose block is not here.
@@ -313,9 +341,9 @@ impl<L: Ledger> Engine<L> {
 
     /// The law limits what was followed live; finality, while it works, limits more.
     pub(super) fn reorg_limit(&self) -> Result<ReorgLimit, LedgerError> {
-        let live = self.tip()?.0.get().saturating_add(1);
-        let live = live.saturating_sub(self.guard.live_from.get());
-        let is_lifted = self.guard.reorgs == Reorgs::Accepted || live <= law::REORG_BLOCKS_MAX;
+        let live_blocks = self.guard.live_blocks(self.tip()?.0);
+        let is_lifted =
+            self.guard.reorgs == Reorgs::Accepted || live_blocks <= law::REORG_BLOCKS_MAX;
         Ok(if is_lifted {
             ReorgLimit::Lifted
         } else {
@@ -324,13 +352,11 @@ impl<L: Ledger> Engine<L> {
     }
 
     pub(super) fn moved_on_to(&mut self, height: Height) {
-        if self.pace == Pace::FarBehind {
-            self.guard.live_from = height.next().unwrap_or(height);
-        }
+        self.guard.connected(height, self.pace);
     }
 
     pub(super) fn moved_back_from(&mut self, height: Height) {
-        self.guard.live_from = self.guard.live_from.min(height);
+        self.guard.disconnected(height);
     }
 
     /// What was set aside for want of work may have grown, or lost its ground.
@@ -375,5 +401,40 @@ impl<L: Ledger> Engine<L> {
             Err(TreeError::ConflictsWithFinality) => self.contradict(finalized.id),
             Err(error) => Err(damaged(error.to_string())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connect(guard: &mut Guard, heights: std::ops::RangeInclusive<u64>, pace: Pace) {
+        heights.for_each(|height| guard.connected(Height::new(height), pace));
+    }
+
+    #[test]
+    fn history_above_a_live_block_makes_it_no_less_live() {
+        let live = |guard: &Guard, tip| guard.live_blocks(Height::new(tip));
+        let mut guard = Guard::after_start_at(Height::new(0));
+        connect(&mut guard, 1..=500, Pace::FarBehind);
+        assert_eq!(live(&guard, 500), 0);
+        connect(&mut guard, 501..=600, Pace::AtTip);
+        assert_eq!(live(&guard, 600), 100);
+        connect(&mut guard, 601..=800, Pace::FarBehind);
+        assert_eq!(live(&guard, 800), 300);
+        // A reorg into history leaves history.
+        (401..=800).for_each(|height| guard.disconnected(Height::new(height)));
+        assert_eq!(live(&guard, 400), 0);
+        connect(&mut guard, 401..=450, Pace::FarBehind);
+        assert_eq!(live(&guard, 450), 0);
+        connect(&mut guard, 451..=451, Pace::AtTip);
+        assert_eq!(live(&guard, 451), 1);
+    }
+
+    #[test]
+    fn what_was_on_disk_counts_as_live() {
+        let mut guard = Guard::after_start_at(Height::new(5_000));
+        connect(&mut guard, 5_001..=5_400, Pace::FarBehind);
+        assert!(guard.live_blocks(Height::new(5_400)) > 5_000);
     }
 }

@@ -1,7 +1,7 @@
 //! A block of the disk finds its place in the tree again, at a start.
 //!
 //! # Invariants
-//! * What was applied is restored before everything else, marks last.
+//! * Levels from below the root are restored first, then what was applied, then the rest, marks last.
 //! * What finds no place is forgotten by the disk too, unless it was applied.
 //!
 //! # Spec

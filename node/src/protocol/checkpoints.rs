@@ -3,7 +3,7 @@
 //! # Invariants
 //! * What a vote is judged by is read once for each tip.
 //! * Who passes one on is never blamed for it, unless the bytes are no vote at all.
-//! * A quorum behind another block in the place of a final one stops the node.
+//! * A quorum behind another block in the place of a justified one that is final stops the node.
 //!
 //! # Spec
 //! docs/spec/06-wire.md §10, docs/spec/18-finality.md §4
@@ -106,7 +106,9 @@ impl<L: Ledger> Node<L> {
         }
     }
 
-    /// Whether a quorum stands behind another block in the place of one that is final here.
+    /// Whether a quorum stands behind another block in the place of a justified one at or below the
+    /// final one here. Where our chain passed a checkpoint without a quorum its members were free
+    /// to sign another block for it.
     pub(super) fn look_for_contradiction(&mut self) -> Result<(), LedgerError> {
         self.read_targets()?;
         let Some(open) = &self.open_targets else {
@@ -115,7 +117,8 @@ impl<L: Ledger> Node<L> {
         let mut theirs = None;
         for target in &open.targets {
             let height = self.engine.params().checkpoint_height(target.number());
-            if height > self.engine.anchors().settled && self.is_final(height)? {
+            let is_taken = target.open.is_justified && self.is_final(height)?;
+            if is_taken && height > self.engine.anchors().settled {
                 theirs = theirs.or(self.finality_votes.quorum_beside(target));
             }
         }

@@ -53,6 +53,24 @@ fn a_restart_keeps_all_seats_levels_and_scores_that_blocks_gave() {
 }
 
 #[test]
+fn a_restart_far_above_genesis_weighs_headers_as_before() {
+    let mut chain = Staked::up_to(96);
+    let ledger = chain.node().engine.into_ledger();
+    let params = chain.0.params().clone();
+    // The levels of the root's term and of the next were given at or below the root.
+    let mut node = chain.cut_to(0).node();
+    node.engine = Engine::open_with_depth(ledger, params, 30).expect("memory answers");
+    let tree = node.engine().tree();
+    assert_eq!(tree.header(tree.root()).expect("a root").height.get(), 66);
+    assert!(tree.level(&chain.id(67)) > Some(0));
+    assert!(tree.may_win(&chain.tip_id()), "no score is above its bound");
+    chain.mine(Included::Everything, 1);
+    submit(&mut node, &chain.blocks_from(97), chain.now());
+    assert_eq!(tip(&node), chain.tip_id());
+    assert!(node.engine().tree().may_win(&chain.tip_id()));
+}
+
+#[test]
 fn checkpoints_bind_after_a_restart_whatever_the_state_shows() {
     let chain = Staked::up_to(60);
     let mut node = chain.node();
@@ -241,6 +259,25 @@ fn a_quorum_beside_a_final_block_stops_the_node_until_it_joins_a_chain() {
 }
 
 #[test]
+fn a_quorum_for_a_checkpoint_that_our_chain_passed_over_contradicts_nothing() {
+    let mut ours = Staked::up_to(44);
+    // Checkpoint 11 gets no quorum here; 12 and 13 follow from 10.
+    ours.mine_to(54, Included::AllBut(11), 1);
+    let mut node = ours.node();
+    let finalized = node.engine().anchors().finalized.expect("finality is on");
+    assert!(finalized.height >= Height::new(48), "{finalized:?}");
+    let vote = ours.finality_vote(11, Some(BlockId::from_bytes([4; 32])));
+    assert_eq!(vote.source.get(), 10);
+    gossip_finality_quietly(&mut node, &vote, ours.now());
+    assert!(node.offences.is_empty(), "nobody signed against himself");
+    assert_eq!(node.alarm(), None);
+    ours.mine(Included::AllBut(11), 1);
+    submit(&mut node, &ours.blocks_from(55), ours.now());
+    assert_eq!(tip(&node), ours.tip_id());
+    assert_eq!(node.alarm(), None);
+}
+
+#[test]
 fn the_operator_may_stay_with_what_is_final_here() {
     let (ours, theirs) = contradiction();
     let mut node = ours.node();
@@ -300,8 +337,10 @@ fn what_was_fetched_as_history_is_left_without_asking_and_the_rest_with_consent(
     fetch(&mut node, &theirs, Pace::FarBehind);
     assert_eq!(tip(&node), theirs.tip_id(), "nobody relied on it");
 
+    // One block that came as history changes nothing about those below it.
     let mut live = fresh();
-    fetch(&mut live, &ours, Pace::AtTip);
+    fetch(&mut live, &ours.cut_to(depth), Pace::AtTip);
+    fetch(&mut live, &ours, Pace::FarBehind);
     fetch(&mut live, &theirs, Pace::FarBehind);
     assert_eq!(tip(&live), ours.tip_id());
     let mut live = reopened(live);

@@ -33,6 +33,8 @@ pub(super) enum Included {
     Votes,
     /// And all finality votes.
     Everything,
+    /// All but finality votes for this checkpoint.
+    AllBut(u32),
 }
 
 #[derive(Clone)]
@@ -72,15 +74,16 @@ impl Staked {
         let order = order.map(|order| chain.check_transaction(&order).expect("valid"));
         let votes = match included {
             Included::Nothing => Vec::new(),
-            Included::Votes | Included::Everything => {
+            Included::Votes | Included::Everything | Included::AllBut(_) => {
                 let tip = chain.tip().height;
                 chain.votes_for(tip, |bond, _| Some(voter(bond)))
             }
         };
-        let targets = match included {
-            Included::Everything => chain.targets(),
+        let mut targets = match included {
+            Included::Everything | Included::AllBut(_) => chain.targets(),
             Included::Nothing | Included::Votes => Vec::new(),
         };
+        targets.retain(|target| included != Included::AllBut(target.number().get()));
         let sign = |target| chain.finality_votes_for(target, |id, _| Some(operator(id)));
         let signatures: Vec<_> = targets.iter().flat_map(sign).collect();
         let payout = Owner::new(owner).account();
