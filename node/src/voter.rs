@@ -43,6 +43,9 @@ const AHEAD_MS_MAX: u64 = 10_000;
 pub const CLOCK_OFF_MS: u64 = 8_000;
 /// Votes of this run that are remembered, to know them from others by the same key.
 const SIGNED_KEPT: usize = 64;
+/// Numbers that are remembered of bonds or masternodes with a key: it has one or two on a chain, and
+/// other ones on other branches. With more than that, what is met next starts anew.
+const MET_MAX: usize = 64;
 
 /// Why nothing is signed for the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +105,8 @@ pub struct Voter {
     ballot: Ballot,
     /// Whether the ballot says more than what was kept of it.
     is_unkept: bool,
-    /// Bonds that vote with our key, as far as we have met them.
+    /// Bonds that vote with our key, as far as we have met them, on whichever branch: there the
+    /// number may be another's, so a number is a hint and the signature decides.
     bonds: BTreeSet<BondId>,
     /// What this run voted for, the newest.
     signed: BTreeMap<Height, BlockId>,
@@ -158,10 +162,10 @@ impl Voter {
 
     /// A bond votes with our key.
     pub(crate) fn meet(&mut self, bond: BondId) {
-        self.bonds.insert(bond);
+        meet(&mut self.bonds, bond);
     }
 
-    /// Whether a bond is known to vote with our key.
+    /// Whether a bond is known to vote with our key on some branch.
     pub(crate) fn is_ours(&self, bond: BondId) -> bool {
         self.bonds.contains(&bond)
     }
@@ -244,7 +248,9 @@ impl Voter {
             if candidate.bonds.is_empty() {
                 self.seatless.insert(height, block);
             }
-            self.bonds.extend(&candidate.bonds);
+            for bond in &candidate.bonds {
+                meet(&mut self.bonds, *bond);
+            }
             if !open.contains(&height) || intent.ballot.last_voted >= Some(height) {
                 continue;
             }
@@ -282,6 +288,13 @@ impl Voter {
             self.signed.pop_first();
         }
     }
+}
+
+fn meet<T: Ord>(met: &mut BTreeSet<T>, number: T) {
+    if met.len() >= MET_MAX && !met.contains(&number) {
+        met.clear();
+    }
+    met.insert(number);
 }
 
 #[cfg(test)]

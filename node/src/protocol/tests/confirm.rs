@@ -11,6 +11,8 @@ use super::super::offset::Ages;
 use super::*;
 use crate::voter::{CLOCK_OFF_MS, FinalitySigner, Pause, Stage, StopReason, Voter};
 
+mod numbers;
+
 /// First height with a committee, and first checkpoint with a roster.
 const SEATED: u64 = 84;
 /// Blocks of listening on regtest.
