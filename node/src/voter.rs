@@ -35,6 +35,7 @@ use watch::Watch;
 pub(crate) use signer::Link;
 pub use signer::{FinalitySigner, SignerStatus};
 pub use watch::{Arrival, Stage, StopReason};
+pub(crate) use watch::{Patience, Seating};
 
 /// A block that is further ahead of the clock is not voted for yet.
 const AHEAD_MS_MAX: u64 = 10_000;
@@ -100,6 +101,8 @@ pub(crate) struct Intent {
 #[derive(Debug)]
 pub struct Voter {
     key: SigningKey,
+    /// Differs from start to start.
+    start_draw: u64,
     watch: Watch,
     pause: Option<Pause>,
     ballot: Ballot,
@@ -121,6 +124,7 @@ impl Voter {
     pub fn new(key: Keypair) -> Self {
         Self {
             key: SigningKey::new(key),
+            start_draw: 0,
             watch: Watch::default(),
             pause: None,
             ballot: Ballot::default(),
@@ -130,6 +134,20 @@ impl Voter {
             seatless: BTreeMap::new(),
             votes_cast: 0,
         }
+    }
+
+    /// With something that differs from start to start: two voters with one key that start
+    /// together should not end listening together.
+    #[must_use]
+    pub fn with_start_draw(self, draw: u64) -> Self {
+        Self {
+            start_draw: draw,
+            ..self
+        }
+    }
+
+    pub(crate) fn start_draw(&self) -> u64 {
+        self.start_draw
     }
 
     /// The key that it votes with.
@@ -150,10 +168,15 @@ impl Voter {
         }
     }
 
-    /// Begins to listen: at this tip, for so many blocks, with what the key has signed before.
-    pub(crate) fn begin(&mut self, ballot: Ballot, tip: Height, blocks: u64) {
+    /// Begins to listen: at this tip, for so long, with what the key has signed before.
+    pub(crate) fn begin(&mut self, ballot: Ballot, tip: Height, patience: Patience) {
         self.ballot = self.ballot.joined(ballot);
-        self.watch = Watch::begin(tip, blocks);
+        self.watch = Watch::begin(tip, patience);
+    }
+
+    /// Whether it has still to listen.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.watch.is_listening()
     }
 
     pub(crate) fn set_pause(&mut self, pause: Option<Pause>) {
@@ -180,13 +203,20 @@ impl Voter {
         self.is_unkept = false;
     }
 
-    /// A block of ours was connected, with votes by our key in it.
+    /// A block of ours was connected, with votes by our key in it, and perhaps a seat for it.
     pub(crate) fn block_connected(
         &mut self,
         height: Height,
         arrival: Arrival,
+        seating: Seating,
         votes: &[(Height, Option<BlockId>)],
     ) {
+        // A vote of our own from an earlier life would look like another's silence.
+        let seating = if Some(height) > self.ballot.last_voted {
+            seating
+        } else {
+            Seating::Unseated
+        };
         if arrival == Arrival::Late {
             self.watch.late_block(height);
         }
@@ -194,7 +224,7 @@ impl Voter {
             self.heard(*height, block.as_ref(), arrival);
         }
         if arrival == Arrival::Live {
-            self.watch.live_block(height);
+            self.watch.live_block(height, seating);
         }
     }
 

@@ -17,7 +17,7 @@
 use chain::finality::FinalityVote;
 use chain::units::MasternodeId;
 use chain::vote::Vote;
-use chain::{Block, Height, Network, PublicKey, Timestamp};
+use chain::{Block, Header, Height, Network, PublicKey, Timestamp};
 use consensus::finality::open_targets;
 use consensus::state::{StateView, value};
 
@@ -25,33 +25,31 @@ use super::{Node, VoteSubmission};
 use crate::engine::TipMove;
 use crate::ledger::{Ledger, LedgerError, Pace};
 use crate::voter::{
-    Arrival, CLOCK_OFF_MS, Candidate, FinalitySigner, Link, Pause, SignerStatus, Voter, VoterStatus,
+    Arrival, CLOCK_OFF_MS, Candidate, FinalitySigner, Link, Patience, Pause, Seating, SignerStatus,
+    Voter, VoterStatus,
 };
 
 /// A block is followed live if it is not older than this when it is connected: as far as clocks of
 /// honest nodes may be apart.
 const LIVE_MS: u64 = 10_000;
-/// Checkpoints of listening before the first signature.
-const LISTENING_CHECKPOINTS: u64 = 2;
 /// Blocks below the tip that are searched for votes by our keys at a start: beyond any reorg that
 /// is made without a word.
 const SEARCHED_BLOCKS: u64 = 64;
 
 impl<L: Ledger> Node<L> {
-    /// Votes with this voter from now on, once it has listened for two checkpoints.
+    /// Votes with this voter from now on, once it has listened for two checkpoints and three seats.
     ///
     /// # Errors
     /// [`LedgerError`].
     pub fn set_voter(&mut self, mut voter: Voter) -> Result<(), LedgerError> {
         let tip = self.engine.tip()?.0;
-        let listening = self.engine.params().checkpoint_blocks;
-        let listening = listening.saturating_mul(LISTENING_CHECKPOINTS);
+        let patience = Patience::of_voter(self.engine.params(), voter.start_draw());
         let ballot = self.engine.ledger().ballot(voter.key())?;
-        voter.begin(ballot, tip, listening);
+        voter.begin(ballot, tip, patience);
         self.voter = Some(voter);
         self.meet_bond()?;
         for block in self.newest_blocks(tip)? {
-            self.watch_votes(&block, Arrival::Late);
+            self.watch_votes(&block, Arrival::Late)?;
         }
         Ok(())
     }
@@ -145,7 +143,7 @@ impl<L: Ledger> Node<L> {
         for step in moves {
             if let TipMove::Connected(block) = step {
                 let arrival = self.arrival(block.header.time, now)?;
-                self.watch_votes(block, arrival);
+                self.watch_votes(block, arrival)?;
                 self.watch_links(block, arrival)?;
             }
         }
@@ -361,9 +359,10 @@ impl<L: Ledger> Node<L> {
 
     /// Tells the voter of a block, and of the votes by its key in it. On another branch its bond's
     /// number may be somebody else's: the signature decides.
-    fn watch_votes(&mut self, block: &Block, arrival: Arrival) {
+    fn watch_votes(&mut self, block: &Block, arrival: Arrival) -> Result<(), LedgerError> {
+        let seating = self.seating(&block.header, arrival)?;
         let Some(voter) = &mut self.voter else {
-            return;
+            return Ok(());
         };
         let chain = self.engine.params().chain_id();
         let included = &block.body.aux.votes;
@@ -382,7 +381,27 @@ impl<L: Ledger> Node<L> {
                 is_by_us.then_some((height, Some(id)))
             })
             .collect();
-        voter.block_connected(block.header.height, arrival, &votes);
+        voter.block_connected(block.header.height, arrival, seating, &votes);
+        Ok(())
+    }
+
+    /// Whether our voter's key has a seat for a block that it listens to.
+    fn seating(&mut self, header: &Header, arrival: Arrival) -> Result<Seating, LedgerError> {
+        let listening = self.voter.as_ref().filter(|voter| voter.is_listening());
+        let Some(voter) = listening.filter(|_| arrival == Arrival::Live) else {
+            return Ok(Seating::Unseated);
+        };
+        let (parent, height) = (&header.parent, header.height);
+        let committee = self.committees.get(&self.engine, parent, height)?;
+        let is_seated = committee.is_some_and(|committee| {
+            let mut members = committee.members();
+            members.any(|(_, seat)| seat.key == *voter.key())
+        });
+        Ok(if is_seated {
+            Seating::Seated
+        } else {
+            Seating::Unseated
+        })
     }
 
     /// Tells the signer of a block, and of the signatures by its key in it. The source that a

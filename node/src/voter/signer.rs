@@ -21,7 +21,7 @@ use consensus::finality::Target;
 use secp256k1::Keypair;
 
 use super::key::SigningKey;
-use super::watch::Watch;
+use super::watch::{Patience, Seating, Watch};
 use super::{Arrival, Pause, SIGNED_KEPT, Stage, StopReason, meet};
 use crate::ledger::Ballot;
 
@@ -119,7 +119,7 @@ impl FinalitySigner {
     pub(crate) fn begin(&mut self, ballot: Ballot, tip: Height, checkpoint_blocks: u64) {
         self.ballot = self.ballot.joined(ballot);
         self.checkpoint_blocks = checkpoint_blocks;
-        self.watch = Watch::begin(tip, checkpoint_blocks.saturating_mul(2));
+        self.watch = Watch::begin(tip, Patience::of_signer(checkpoint_blocks));
     }
 
     pub(crate) fn set_pause(&mut self, pause: Option<Pause>) {
@@ -158,7 +158,7 @@ impl FinalitySigner {
             self.heard(link, arrival);
         }
         if arrival == Arrival::Live {
-            self.watch.live_block(height);
+            self.watch.live_block(height, Seating::Unseated);
         }
     }
 
