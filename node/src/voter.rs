@@ -35,6 +35,7 @@ use watch::Watch;
 pub(crate) use signer::Link;
 pub use signer::{FinalitySigner, SignerStatus};
 pub use watch::{Arrival, Stage, StopReason};
+pub(crate) use watch::{Patience, Seating};
 
 /// A block that is further ahead of the clock is not voted for yet.
 const AHEAD_MS_MAX: u64 = 10_000;
@@ -43,6 +44,9 @@ const AHEAD_MS_MAX: u64 = 10_000;
 pub const CLOCK_OFF_MS: u64 = 8_000;
 /// Votes of this run that are remembered, to know them from others by the same key.
 const SIGNED_KEPT: usize = 64;
+/// Numbers that are remembered of bonds or masternodes with a key: it has one or two on a chain, and
+/// other ones on other branches. With more than that, what is met next starts anew.
+const MET_MAX: usize = 64;
 
 /// Why nothing is signed for the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,12 +101,15 @@ pub(crate) struct Intent {
 #[derive(Debug)]
 pub struct Voter {
     key: SigningKey,
+    /// Differs from start to start.
+    start_draw: u64,
     watch: Watch,
     pause: Option<Pause>,
     ballot: Ballot,
     /// Whether the ballot says more than what was kept of it.
     is_unkept: bool,
-    /// Bonds that vote with our key, as far as we have met them.
+    /// Bonds that vote with our key, as far as we have met them, on whichever branch: there the
+    /// number may be another's, so a number is a hint and the signature decides.
     bonds: BTreeSet<BondId>,
     /// What this run voted for, the newest.
     signed: BTreeMap<Height, BlockId>,
@@ -117,6 +124,7 @@ impl Voter {
     pub fn new(key: Keypair) -> Self {
         Self {
             key: SigningKey::new(key),
+            start_draw: 0,
             watch: Watch::default(),
             pause: None,
             ballot: Ballot::default(),
@@ -126,6 +134,20 @@ impl Voter {
             seatless: BTreeMap::new(),
             votes_cast: 0,
         }
+    }
+
+    /// With something that differs from start to start: two voters with one key that start
+    /// together should not end listening together.
+    #[must_use]
+    pub fn with_start_draw(self, draw: u64) -> Self {
+        Self {
+            start_draw: draw,
+            ..self
+        }
+    }
+
+    pub(crate) fn start_draw(&self) -> u64 {
+        self.start_draw
     }
 
     /// The key that it votes with.
@@ -146,10 +168,15 @@ impl Voter {
         }
     }
 
-    /// Begins to listen: at this tip, for so many blocks, with what the key has signed before.
-    pub(crate) fn begin(&mut self, ballot: Ballot, tip: Height, blocks: u64) {
+    /// Begins to listen: at this tip, for so long, with what the key has signed before.
+    pub(crate) fn begin(&mut self, ballot: Ballot, tip: Height, patience: Patience) {
         self.ballot = self.ballot.joined(ballot);
-        self.watch = Watch::begin(tip, blocks);
+        self.watch = Watch::begin(tip, patience);
+    }
+
+    /// Whether it has still to listen.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.watch.is_listening()
     }
 
     pub(crate) fn set_pause(&mut self, pause: Option<Pause>) {
@@ -158,10 +185,10 @@ impl Voter {
 
     /// A bond votes with our key.
     pub(crate) fn meet(&mut self, bond: BondId) {
-        self.bonds.insert(bond);
+        meet(&mut self.bonds, bond);
     }
 
-    /// Whether a bond is known to vote with our key.
+    /// Whether a bond is known to vote with our key on some branch.
     pub(crate) fn is_ours(&self, bond: BondId) -> bool {
         self.bonds.contains(&bond)
     }
@@ -176,13 +203,20 @@ impl Voter {
         self.is_unkept = false;
     }
 
-    /// A block of ours was connected, with votes by our key in it.
+    /// A block of ours was connected, with votes by our key in it, and perhaps a seat for it.
     pub(crate) fn block_connected(
         &mut self,
         height: Height,
         arrival: Arrival,
+        seating: Seating,
         votes: &[(Height, Option<BlockId>)],
     ) {
+        // A vote of our own from an earlier life would look like another's silence.
+        let seating = if Some(height) > self.ballot.last_voted {
+            seating
+        } else {
+            Seating::Unseated
+        };
         if arrival == Arrival::Late {
             self.watch.late_block(height);
         }
@@ -190,7 +224,7 @@ impl Voter {
             self.heard(*height, block.as_ref(), arrival);
         }
         if arrival == Arrival::Live {
-            self.watch.live_block(height);
+            self.watch.live_block(height, seating);
         }
     }
 
@@ -244,7 +278,9 @@ impl Voter {
             if candidate.bonds.is_empty() {
                 self.seatless.insert(height, block);
             }
-            self.bonds.extend(&candidate.bonds);
+            for bond in &candidate.bonds {
+                meet(&mut self.bonds, *bond);
+            }
             if !open.contains(&height) || intent.ballot.last_voted >= Some(height) {
                 continue;
             }
@@ -282,6 +318,13 @@ impl Voter {
             self.signed.pop_first();
         }
     }
+}
+
+fn meet<T: Ord>(met: &mut BTreeSet<T>, number: T) {
+    if met.len() >= MET_MAX && !met.contains(&number) {
+        met.clear();
+    }
+    met.insert(number);
 }
 
 #[cfg(test)]

@@ -15,42 +15,41 @@
 //! ([`super::votes`]).
 
 use chain::finality::FinalityVote;
+use chain::units::MasternodeId;
 use chain::vote::Vote;
-use chain::{Block, Height, Network, Timestamp};
+use chain::{Block, Header, Height, Network, PublicKey, Timestamp};
 use consensus::finality::open_targets;
-use consensus::state::value;
+use consensus::state::{StateView, value};
 
 use super::{Node, VoteSubmission};
 use crate::engine::TipMove;
 use crate::ledger::{Ledger, LedgerError, Pace};
 use crate::voter::{
-    Arrival, CLOCK_OFF_MS, Candidate, FinalitySigner, Link, Pause, SignerStatus, Voter, VoterStatus,
+    Arrival, CLOCK_OFF_MS, Candidate, FinalitySigner, Link, Patience, Pause, Seating, SignerStatus,
+    Voter, VoterStatus,
 };
 
 /// A block is followed live if it is not older than this when it is connected: as far as clocks of
 /// honest nodes may be apart.
 const LIVE_MS: u64 = 10_000;
-/// Checkpoints of listening before the first signature.
-const LISTENING_CHECKPOINTS: u64 = 2;
 /// Blocks below the tip that are searched for votes by our keys at a start: beyond any reorg that
 /// is made without a word.
 const SEARCHED_BLOCKS: u64 = 64;
 
 impl<L: Ledger> Node<L> {
-    /// Votes with this voter from now on, once it has listened for two checkpoints.
+    /// Votes with this voter from now on, once it has listened for two checkpoints and three seats.
     ///
     /// # Errors
     /// [`LedgerError`].
     pub fn set_voter(&mut self, mut voter: Voter) -> Result<(), LedgerError> {
         let tip = self.engine.tip()?.0;
-        let listening = self.engine.params().checkpoint_blocks;
-        let listening = listening.saturating_mul(LISTENING_CHECKPOINTS);
+        let patience = Patience::of_voter(self.engine.params(), voter.start_draw());
         let ballot = self.engine.ledger().ballot(voter.key())?;
-        voter.begin(ballot, tip, listening);
+        voter.begin(ballot, tip, patience);
         self.voter = Some(voter);
         self.meet_bond()?;
         for block in self.newest_blocks(tip)? {
-            self.watch_votes(&block, Arrival::Late);
+            self.watch_votes(&block, Arrival::Late)?;
         }
         Ok(())
     }
@@ -144,7 +143,7 @@ impl<L: Ledger> Node<L> {
         for step in moves {
             if let TipMove::Connected(block) = step {
                 let arrival = self.arrival(block.header.time, now)?;
-                self.watch_votes(block, arrival);
+                self.watch_votes(block, arrival)?;
                 self.watch_links(block, arrival)?;
             }
         }
@@ -333,8 +332,7 @@ impl<L: Ledger> Node<L> {
         let Some(id) = value::masternode_of_key(&view, signer.key())? else {
             return Ok(());
         };
-        let masternode = value::masternode(&view, id)?;
-        if masternode.is_some_and(|masternode| masternode.operator == *signer.key()) {
+        if is_operator(&view, id, signer.key())? {
             signer.meet(id);
         }
         Ok(())
@@ -359,41 +357,74 @@ impl<L: Ledger> Node<L> {
         Ok(blocks)
     }
 
-    /// Tells the voter of a block, and of the votes by its key in it. A bond's key never changes,
-    /// and the block was applied: its votes are signed.
-    fn watch_votes(&mut self, block: &Block, arrival: Arrival) {
+    /// Tells the voter of a block, and of the votes by its key in it. On another branch its bond's
+    /// number may be somebody else's: the signature decides.
+    fn watch_votes(&mut self, block: &Block, arrival: Arrival) -> Result<(), LedgerError> {
+        let seating = self.seating(&block.header, arrival)?;
         let Some(voter) = &mut self.voter else {
-            return;
+            return Ok(());
         };
+        let chain = self.engine.params().chain_id();
         let included = &block.body.aux.votes;
         let ours = included.iter().filter(|vote| voter.is_ours(vote.bond));
         let votes: Vec<_> = ours
             .filter_map(|vote| {
                 let height = block.header.height.checked_sub(vote.back.into())?;
-                let id = self.engine.tree().ancestor(&block.header.parent, height);
-                Some((height, id))
+                let id = self.engine.tree().ancestor(&block.header.parent, height)?;
+                let vote = Vote {
+                    height,
+                    block: id,
+                    bond: vote.bond,
+                    signature: vote.signature,
+                };
+                let is_by_us = vote.is_signed_by(voter.key(), &chain);
+                is_by_us.then_some((height, Some(id)))
             })
             .collect();
-        voter.block_connected(block.header.height, arrival, &votes);
+        voter.block_connected(block.header.height, arrival, seating, &votes);
+        Ok(())
     }
 
-    /// Tells the signer of a block, and of the signatures by its key in it.
+    /// Whether our voter's key has a seat for a block that it listens to.
+    fn seating(&mut self, header: &Header, arrival: Arrival) -> Result<Seating, LedgerError> {
+        let listening = self.voter.as_ref().filter(|voter| voter.is_listening());
+        let Some(voter) = listening.filter(|_| arrival == Arrival::Live) else {
+            return Ok(Seating::Unseated);
+        };
+        let (parent, height) = (&header.parent, header.height);
+        let committee = self.committees.get(&self.engine, parent, height)?;
+        let is_seated = committee.is_some_and(|committee| {
+            let mut members = committee.members();
+            members.any(|(_, seat)| seat.key == *voter.key())
+        });
+        Ok(if is_seated {
+            Seating::Seated
+        } else {
+            Seating::Unseated
+        })
+    }
+
+    /// Tells the signer of a block, and of the signatures by its key in it. The source that a
+    /// signature covers may be forgotten by now, so the masternode's key decides.
     fn watch_links(&mut self, block: &Block, arrival: Arrival) -> Result<(), LedgerError> {
         let Some(signer) = &mut self.signer else {
             return Ok(());
         };
-        let is_ours = |group: &&chain::finality::FinalityGroup| {
-            let mut signatures = group.signatures.iter();
-            signatures.any(|signature| signer.is_ours(signature.masternode))
-        };
-        let targets = block.body.aux.finality.iter().filter(is_ours);
-        let targets: Vec<_> = targets.map(|group| group.target).collect();
+        let groups = block.body.aux.finality.iter();
+        let named = groups.flat_map(|group| {
+            let signatures = group.signatures.iter();
+            signatures.map(|signature| (group.target, signature.masternode))
+        });
+        let named: Vec<_> = named.filter(|(_, id)| signer.is_ours(*id)).collect();
         let mut links = Vec::new();
-        if !targets.is_empty() {
+        if !named.is_empty() {
             let view = self.engine.ledger().view()?;
             let justified = value::finality(&view)?.justified;
             let open = open_targets(&view, self.engine.params())?;
-            for target in targets {
+            for (target, masternode) in named {
+                if !is_operator(&view, masternode, signer.key())? {
+                    continue;
+                }
                 let is_it = |open: &&consensus::finality::Target| open.number() == target;
                 let source = open.iter().find(is_it).map(|open| open.open.source);
                 let height = self.engine.params().checkpoint_height(target);
@@ -408,4 +439,14 @@ impl<L: Ledger> Node<L> {
         signer.block_connected(block.header.height, arrival, &links);
         Ok(())
     }
+}
+
+/// Whether a masternode signs with this key.
+fn is_operator(
+    view: &impl StateView,
+    id: MasternodeId,
+    key: &PublicKey,
+) -> Result<bool, LedgerError> {
+    let masternode = value::masternode(view, id)?;
+    Ok(masternode.is_some_and(|masternode| masternode.operator == *key))
 }

@@ -21,6 +21,7 @@ use super::Config;
 pub(super) struct Keys {
     stake: Option<KeyFile>,
     operator: Option<KeyFile>,
+    start_draw: u64,
 }
 
 impl Keys {
@@ -30,6 +31,7 @@ impl Keys {
         Ok(Self {
             stake: open(&config.stake_key)?,
             operator: open(&config.operator_key)?,
+            start_draw: start_draw(&config.random),
         })
     }
 
@@ -38,7 +40,7 @@ impl Keys {
         let mut locks = Vec::new();
         if let Some(file) = self.stake {
             let mut keypair = file.keypair();
-            let voter = Voter::new(keypair);
+            let voter = Voter::new(keypair).with_start_draw(self.start_draw);
             keypair.non_secure_erase();
             tracing::info!(key = ?voter.key(), "the voter listens");
             node.set_voter(voter)?;
@@ -53,5 +55,27 @@ impl Keys {
             locks.push(file.into_lock());
         }
         Ok(locks)
+    }
+}
+
+/// What differs from start to start, and tells nothing of the secrets that come from the same bytes.
+fn start_draw(random: &[u8; 64]) -> u64 {
+    let digest = chain::hash::blake3(random);
+    let (first, _) = digest
+        .split_first_chunk()
+        .expect("a digest is longer than eight bytes");
+    u64::from_le_bytes(*first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_draw_differently_and_one_start_draws_once() {
+        let draws: std::collections::BTreeSet<u64> =
+            (0..16).map(|byte| start_draw(&[byte; 64])).collect();
+        assert_eq!(draws.len(), 16);
+        assert_eq!(start_draw(&[3; 64]), start_draw(&[3; 64]));
     }
 }

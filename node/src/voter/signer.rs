@@ -21,8 +21,8 @@ use consensus::finality::Target;
 use secp256k1::Keypair;
 
 use super::key::SigningKey;
-use super::watch::Watch;
-use super::{Arrival, Pause, SIGNED_KEPT, Stage, StopReason};
+use super::watch::{Patience, Seating, Watch};
+use super::{Arrival, Pause, SIGNED_KEPT, Stage, StopReason, meet};
 use crate::ledger::Ballot;
 
 /// A signer as its operator sees it.
@@ -69,7 +69,7 @@ pub struct FinalitySigner {
     ballot: Ballot,
     /// Whether the ballot says more than what was kept of it.
     is_unkept: bool,
-    /// Masternodes that sign with our key, as far as we have met them.
+    /// Masternodes that sign with our key, as far as we have met them, on whichever branch.
     masternodes: BTreeSet<MasternodeId>,
     /// What this run signed, the newest.
     signed: BTreeMap<CheckpointNumber, BlockId>,
@@ -119,7 +119,7 @@ impl FinalitySigner {
     pub(crate) fn begin(&mut self, ballot: Ballot, tip: Height, checkpoint_blocks: u64) {
         self.ballot = self.ballot.joined(ballot);
         self.checkpoint_blocks = checkpoint_blocks;
-        self.watch = Watch::begin(tip, checkpoint_blocks.saturating_mul(2));
+        self.watch = Watch::begin(tip, Patience::of_signer(checkpoint_blocks));
     }
 
     pub(crate) fn set_pause(&mut self, pause: Option<Pause>) {
@@ -131,10 +131,10 @@ impl FinalitySigner {
 
     /// A masternode signs with our key.
     pub(crate) fn meet(&mut self, masternode: MasternodeId) {
-        self.masternodes.insert(masternode);
+        meet(&mut self.masternodes, masternode);
     }
 
-    /// Whether a masternode is known to sign with our key.
+    /// Whether a masternode is known to sign with our key on some branch.
     pub(crate) fn is_ours(&self, masternode: MasternodeId) -> bool {
         self.masternodes.contains(&masternode)
     }
@@ -158,7 +158,7 @@ impl FinalitySigner {
             self.heard(link, arrival);
         }
         if arrival == Arrival::Live {
-            self.watch.live_block(height);
+            self.watch.live_block(height, Seating::Unseated);
         }
     }
 
@@ -217,7 +217,9 @@ impl FinalitySigner {
                 .memberships(target)
                 .filter(|masternode| !target.is_signed_by(*masternode))
                 .collect();
-            self.masternodes.extend(&unsigned);
+            for masternode in &unsigned {
+                meet(&mut self.masternodes, *masternode);
+            }
             if unsigned.is_empty() {
                 continue;
             }

@@ -19,8 +19,10 @@ fn listened(height: u64, last_voted: Option<u64>) -> Voter {
         last_voted: last_voted.map(at),
         ..Ballot::default()
     };
-    voter.begin(ballot, at(height - 1), 1);
-    voter.block_connected(at(height), Arrival::Live, &[]);
+    voter.begin(ballot, at(height - 2), Patience::of_signer(1));
+    for height in [height - 1, height] {
+        voter.block_connected(at(height), Arrival::Live, Seating::Unseated, &[]);
+    }
     assert_eq!(voter.status().stage, Stage::Active);
     voter
 }
@@ -127,7 +129,7 @@ fn a_paused_or_listening_voter_signs_nothing() {
         [0; 0],
         "it has not begun"
     );
-    voter.begin(Ballot::default(), at(10), 2);
+    voter.begin(Ballot::default(), at(10), Patience::of_signer(1));
     assert_eq!(cast(&mut voter, vec![seated(11, 1)], 11), [0; 0]);
     let mut voter = listened(50, None);
     for pause in [
@@ -176,21 +178,54 @@ fn another_block_at_a_height_that_we_voted_for_stops_the_voter() {
 #[test]
 fn votes_of_an_earlier_life_raise_the_ballot_and_stop_nothing() {
     let mut voter = Voter::new(keypair());
-    voter.begin(Ballot::default(), at(0), 2);
+    voter.begin(Ballot::default(), at(0), Patience::of_signer(1));
     for height in 1..=60 {
         let votes = [(at(height - 1), Some(id(1)))];
-        voter.block_connected(at(height), Arrival::Late, &votes);
+        voter.block_connected(at(height), Arrival::Late, Seating::Unseated, &votes);
     }
     // The last ones may come when history is over.
-    voter.block_connected(at(61), Arrival::Live, &[(at(60), None)]);
+    voter.block_connected(at(61), Arrival::Live, Seating::Seated, &[(at(60), None)]);
     voter.heard(at(59), Some(&id(1)), Arrival::Live);
     let status = voter.status();
     assert_eq!(status.stage, Stage::Listening { blocks_left: 1 });
     assert_eq!(status.last_voted, Some(at(60)));
     // For a block that was not there when it began to listen, it is somebody else.
-    voter.block_connected(at(62), Arrival::Live, &[(at(61), Some(id(1)))]);
+    let votes = [(at(61), Some(id(1)))];
+    voter.block_connected(at(62), Arrival::Live, Seating::Seated, &votes);
     let reason = StopReason::SecondVoter { height: at(61) };
     assert_eq!(voter.status().stage, Stage::Stopped(reason));
+}
+
+#[test]
+fn silence_where_the_key_voted_before_is_none() {
+    let mut voter = Voter::new(keypair());
+    let params = genesis::Params {
+        checkpoint_blocks: 1,
+        ..genesis::Params::of(chain::Network::Regtest)
+    };
+    let ballot = Ballot {
+        last_voted: Some(at(14)),
+        ..Ballot::default()
+    };
+    voter.begin(ballot, at(10), Patience::of_voter(&params, 0));
+    for height in 11..=16 {
+        voter.block_connected(at(height), Arrival::Live, Seating::Seated, &[]);
+        assert!(voter.is_listening(), "{height}");
+    }
+    voter.block_connected(at(17), Arrival::Live, Seating::Seated, &[]);
+    assert_eq!(voter.status().stage, Stage::Active);
+}
+
+#[test]
+fn numbers_of_other_branches_are_remembered_up_to_a_limit() {
+    let mut voter = Voter::new(keypair());
+    let limit = u32::try_from(MET_MAX).expect("small");
+    for bond in (0..limit).chain(0..limit) {
+        voter.meet(BondId::new(bond));
+    }
+    assert!((0..limit).all(|bond| voter.is_ours(BondId::new(bond))));
+    voter.meet(BondId::new(limit));
+    assert!(voter.is_ours(BondId::new(limit)) && !voter.is_ours(BondId::new(0)));
 }
 
 #[test]

@@ -11,6 +11,9 @@ use super::super::offset::Ages;
 use super::*;
 use crate::voter::{CLOCK_OFF_MS, FinalitySigner, Pause, Stage, StopReason, Voter};
 
+mod listening;
+mod numbers;
+
 /// First height with a committee, and first checkpoint with a roster.
 const SEATED: u64 = 84;
 /// Blocks of listening on regtest.
@@ -215,8 +218,8 @@ fn a_key_without_a_bond_votes_for_nothing() {
     let mut scene = Scene::new();
     let stranger = Voter::new(*Owner::new(77).keypair());
     scene.node.set_voter(stranger).expect("memory answers");
-    scene.to(FIRST + 4);
-    assert_eq!(scene.stage(), Stage::Active);
+    scene.to(FIRST + 24);
+    assert_eq!(scene.stage(), Stage::Listening { blocks_left: 0 });
     assert_eq!(scene.votes(), []);
     assert_eq!(scene.node.engine().ledger().ballots_put, 0);
 }
