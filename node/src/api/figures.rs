@@ -196,14 +196,14 @@ impl HealthSource for Figures {
                 figures.reorgs_refused.load(Ordering::Relaxed),
             ),
             (
-                "chainchat_bans_total",
-                "counter",
-                figures.bans.load(Ordering::Relaxed),
-            ),
-            (
                 "chainchat_alarms_total",
                 "counter",
                 figures.alarms.load(Ordering::Relaxed),
+            ),
+            (
+                "chainchat_bans_total",
+                "counter",
+                figures.bans.load(Ordering::Relaxed),
             ),
             (
                 "chainchat_announcement_bytes_total",
