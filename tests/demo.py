@@ -21,6 +21,7 @@ import forgery
 import lab as laboratory
 from lab import Lab, disk_bytes, wait_until
 from people import MINING_PATIENCE_S, Follower, Miner, Person, now_ms
+from stakers import Staker, finality, wait_for_finality
 
 NETWORK = "dev"
 # Blocks of a rate epoch and the smallest effort of a stamp (genesis/src/dev.rs).
@@ -30,6 +31,7 @@ DELIVERED_MS_MAX = 3000
 GREETING = "The samovar is hot, come over at seven"
 ANSWER = "On my way, with the apricot jam"
 WHISPER = "Only my own hand may read this line"
+PROMISE = "It is settled: the boat is ours from May on"
 LETTER = " ".join(f"Line {number}: what the neighbour's cat did next." for number in range(40))
 
 
@@ -38,8 +40,9 @@ def say(text):
 
 
 def start_line(lab):
-    """Nodes A - B - C, the second link over QUIC."""
-    a = lab.node("node-a", NETWORK).start()
+    """Nodes A - B - C, the second link over QUIC; A has keys that vote and sign."""
+    staker = Staker(lab, "node-a")
+    a = staker.node.start()
     quic = "/ip4/127.0.0.1/udp/0/quic-v1"
     b = lab.node("node-b", NETWORK, "--p2p-listen", quic, "--connect", a.address()).start()
     over_quic = next(address for address in b.endpoints["p2p"] if "quic" in address)
@@ -49,7 +52,7 @@ def start_line(lab):
                    f"{node.name} to find its peers")
     transports = {peer["transport"] for peer in c.rpc("node_getPeers")}
     assert any("quic" in transport for transport in transports), transports
-    return a, b, c
+    return staker, a, b, c
 
 
 def same_state(*nodes):
@@ -60,24 +63,22 @@ def same_state(*nodes):
     return wait_until(equal, "equal state hashes", seconds=MINING_PATIENCE_S)
 
 
-def show(times, who, text, follower):
-    delivered, in_block = follower.states(text)
-    times.append((who, len(text.encode()), delivered, in_block))
-    say(f"   delivered after {delivered} ms, in a block after {in_block} ms (the reader's clock)")
-    assert delivered < DELIVERED_MS_MAX, f"delivered after {delivered} ms"
+def show(times, who, text, follower, last="in_block"):
+    states = follower.states(text, last)
+    times.append((who, len(text.encode()), states))
+    words = ", ".join(f"{state} after {at} ms" for state, at in states.items())
+    say(f"   {words} (the reader's clock)")
+    assert states["delivered"] < DELIVERED_MS_MAX, states
 
 
-def talk(times, lab, alice, bob, conversation):
-    """A message each way, and one that is large enough to burn coins."""
-    for writer, reader, text in (
-        (alice, bob, GREETING), (bob, alice, ANSWER), (alice, bob, LETTER),
-    ):
-        follower = Follower(reader, conversation)
-        # The reader is at the tip when its first block has gone by.
-        time.sleep(1)
-        writer.send(conversation, text, "in_block")
-        show(times, f"{writer.name} to {reader.name}", text, follower)
-        follower.close()
+def talk(times, writer, reader, conversation, text, last="in_block"):
+    """A message, and what its reader sees of it."""
+    follower = Follower(reader, conversation)
+    # The reader is at the tip when its first block has gone by.
+    time.sleep(1)
+    writer.send(conversation, text, last)
+    show(times, f"{writer.name} to {reader.name}", text, follower, last)
+    follower.close()
 
 
 def forge(reader, link, network_numbers):
@@ -100,7 +101,7 @@ def forge(reader, link, network_numbers):
 def demonstrate(lab):
     times = []
     say("1. Three nodes in a line: A - B over TCP, B - C over QUIC")
-    a, b, c = start_line(lab)
+    staker, a, b, c = start_line(lab)
 
     say("2. Alice and Bob make profiles, with 24 words each; a miner mines for Alice at node A")
     alice, bob = Person(lab, "alice", a).create(), Person(lab, "bob", c).create()
@@ -108,12 +109,21 @@ def demonstrate(lab):
     # A stamp refers to a block that is at least eight deep.
     wait_until(lambda: c.tip()["height"] >= 10, "ten blocks at node C", MINING_PATIENCE_S)
 
-    say("3. Alice starts a conversation and gives Bob a link with both keys; they talk")
+    say("3. Alice bonds a coin that votes and registers a masternode that makes blocks final")
+    wait_until(lambda: alice.balance() > 5.2 * 10**8, "5.2 coins", MINING_PATIENCE_S, step=0.5)
+    bond, masternode = staker.bond(alice, "1"), staker.register(alice)
+    say(f"   bond {bond} and masternode {masternode}, at height {a.tip()['height']}; they count from the "
+        "term after next on")
+
+    say("4. Alice starts a conversation and gives Bob a link with both keys; they talk")
     kitchen = alice.begin("kitchen")
     assert bob.join(alice.link(kitchen, "read_write")) == kitchen
-    talk(times, lab, alice, bob, kitchen)
+    talk(times, alice, bob, kitchen, GREETING)
+    talk(times, bob, alice, kitchen, ANSWER)
+    # Large enough to burn coins.
+    talk(times, alice, bob, kitchen, LETTER)
 
-    say("4. Carol has no keys and finds nothing; Dave may only read; Erin may only write")
+    say("5. Carol has no keys and finds nothing; Dave may only read; Erin may only write")
     carol, dave, erin = (Person(lab, name, b).create() for name in ("carol", "dave", "erin"))
     assert carol.json("chat", "list") == []
     assert carol.refused("chat", "read", kitchen) == (1, "unknown_conversation")
@@ -129,9 +139,9 @@ def demonstrate(lab):
     assert not {GREETING, ANSWER} & set(erin.texts(kitchen)), "a writer reads what others wrote"
     assert WHISPER in alice.texts(kitchen) and "forger" not in str(alice.messages(kitchen))
 
-    say("5. Alice sends Bob 1.5 X3C, and keys of a second conversation to his inbox")
+    say("6. Alice sends Bob 1.5 X3C, and keys of a second conversation to his inbox")
     paid = alice.json("wallet", "send", "--to", bob.address, "--amount", "1.5", "--wait", "in_block")
-    assert paid["state"] == "in_block", paid
+    assert paid["state"] in ("in_block", "confirmed", "final"), paid
     bob.json("chat", "publish", "--wait", "in_block")
     garden = alice.begin("garden")
     alice.json("chat", "invite", garden, "--access", "read_write", "--to", bob.address,
@@ -144,27 +154,34 @@ def demonstrate(lab):
     assert alice.texts(garden) == ["The beans are up"]
     assert bob.balance() > 0
 
-    say("6. The words bring Alice's coins and messages back on another device")
+    say("7. The words bring Alice's coins and messages back on another device")
     words = alice.words()
     copy = Person(lab, "alice-again", c).restore(words)
     assert copy.address == alice.address
     assert copy.texts(kitchen) == alice.texts(kitchen), "the same history"
     assert copy.texts(garden) == ["The beans are up"]
 
-    say("7. A fourth, fresh node catches up")
+    say("8. Stake confirms a message, and masternodes make it final")
+    wait_for_finality(c, 0)
+    talk(times, alice, bob, kitchen, PROMISE, "final")
+    now = finality(c)
+    say(f"   level {now['level']}, final up to block {now['finalized']['height']}")
+
+    say("9. A fourth, fresh node catches up")
     fresh = lab.node("node-d", NETWORK, "--connect", b.address()).start()
     wait_until(lambda: fresh.tip()["height"] >= a.tip()["height"] - 1, "node D to sync",
                MINING_PATIENCE_S)
     miner.close()
     state = same_state(a, b, c, fresh)
+    assert finality(fresh) == finality(a), "the same blocks are final"
     supply = a.rpc("chain_getSupply")
     assert int(supply["supply"]) == int(supply["minted"]) - int(supply["burned"]), supply
     assert int(supply["burned"]) > 0, "the large message burned coins"
 
-    say("8. No text and nobody's words lie open in any folder, and nobody was banned")
+    say("10. No text and nobody's words lie open in any folder, and nobody was banned")
     searched = 0
     for path, data in disk_bytes(lab.folder):
-        for text in (GREETING, ANSWER, WHISPER, LETTER[:64], words):
+        for text in (GREETING, ANSWER, WHISPER, PROMISE, LETTER[:64], words):
             assert text.encode() not in data, f"{path} holds {text[:20]!r}"
         searched += len(data)
     for node in (a, b, c, fresh):
@@ -191,9 +208,11 @@ def main():
     if not options.keep:
         shutil.rmtree(folder, ignore_errors=os.name == "nt")
 
-    say(f"\n{'message':<16}{'bytes':>7}{'delivered':>12}{'in block':>12}")
-    for who, size, delivered, in_block in times:
-        say(f"{who:<16}{size:>7}{delivered:>9} ms{in_block:>9} ms")
+    shown = ("delivered", "in_block", "confirmed", "final")
+    say(f"\n{'message':<16}{'bytes':>7}" + "".join(f"{state:>12}" for state in shown))
+    for who, size, states in times:
+        columns = (f"{states[state]} ms" if state in states else "-" for state in shown)
+        say(f"{who:<16}{size:>7}" + "".join(f"{column:>12}" for column in columns))
     say(f"four nodes at height {state['height']} with state hash {state['state_hash'][:16]}...")
     say(f"no text in {searched / 1e6:.1f} MB of data folders")
     say(f"done in {time.monotonic() - begin:.0f} s")

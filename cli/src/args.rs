@@ -136,9 +136,27 @@ pub(crate) struct NodeArgs {
     /// Mining threads; by default one less than the cores.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// Vote with the key in this file; no other process may use it meanwhile.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stake_key: Option<PathBuf>,
+    /// Sign checkpoints with the operator key in this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) operator_key: Option<PathBuf>,
     /// Find peers in the local network.
     #[arg(long)]
     pub(crate) mdns: bool,
+    /// Look for no other peers than those to stay connected to: for a node behind sentries.
+    #[arg(long)]
+    pub(crate) connect_only: bool,
+    /// Follow no chain but the one with this block, which somebody named whom you trust.
+    #[arg(long, value_name = "HEIGHT:BLOCK", value_parser = trusted_block)]
+    pub(crate) trust: Option<(chain::Height, chain::BlockId)>,
+    /// Follow the chain of this block, whatever was final here before.
+    #[arg(long, value_name = "BLOCK", value_parser = block_id)]
+    pub(crate) join: Option<chain::BlockId>,
+    /// Go back more than 4,096 blocks if a heavier chain asks for it, for as long as this runs.
+    #[arg(long)]
+    pub(crate) accept_reorg: bool,
     /// Log level: error, warn, info, debug or trace, or a filter of `tracing`.
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
@@ -335,6 +353,17 @@ pub(crate) enum ConfigCommand {
     Generate,
     /// Print the configuration in force for this data folder.
     Show,
+}
+
+fn block_id(text: &str) -> Result<chain::BlockId, String> {
+    let parsed = text.parse::<rpc::types::Hex<chain::BlockId>>();
+    parsed.map(|hex| hex.0).map_err(|error| error.to_string())
+}
+
+fn trusted_block(text: &str) -> Result<(chain::Height, chain::BlockId), String> {
+    let (height, id) = text.split_once(':').ok_or("HEIGHT:BLOCK is expected")?;
+    let height: u64 = height.parse().map_err(|_| "the height is no number")?;
+    Ok((chain::Height::new(height), block_id(id)?))
 }
 
 fn tx_id(text: &str) -> Result<chain::TxId, String> {

@@ -8,6 +8,7 @@
 
 pub(crate) mod chat;
 pub(crate) mod config;
+pub(crate) mod keygen;
 pub(crate) mod masternode;
 pub(crate) mod mine;
 pub(crate) mod node;

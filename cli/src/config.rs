@@ -48,8 +48,14 @@ pub(crate) struct NodeSettings {
     pub(crate) miner_address: Option<String>,
     /// Mining threads; 0 is one less than the cores.
     pub(crate) threads: usize,
+    /// File of the key that votes.
+    pub(crate) stake_key: Option<PathBuf>,
+    /// File of the key that signs checkpoints.
+    pub(crate) operator_key: Option<PathBuf>,
     /// Find peers in the local network.
     pub(crate) mdns: bool,
+    /// Look for no other peers than those in `connect`.
+    pub(crate) connect_only: bool,
     /// Log level or filter.
     pub(crate) log_level: String,
     /// Shift of the clock (milliseconds); dev and regtest only.
@@ -93,7 +99,10 @@ impl NodeSettings {
             mine: false,
             miner_address: None,
             threads: 0,
+            stake_key: None,
+            operator_key: None,
             mdns: false,
+            connect_only: false,
             log_level: "info".to_owned(),
             mock_time_offset_ms: 0,
         }
@@ -161,7 +170,15 @@ impl NodeSettings {
             self.miner_address = Some(address.to_string());
         }
         self.threads = args.threads.unwrap_or(self.threads);
+        let replace = |path: &mut Option<PathBuf>, given: &Option<PathBuf>| {
+            if given.is_some() {
+                path.clone_from(given);
+            }
+        };
+        replace(&mut self.stake_key, &args.stake_key);
+        replace(&mut self.operator_key, &args.operator_key);
         self.mdns |= args.mdns;
+        self.connect_only |= args.connect_only;
         if let Some(level) = &args.log_level {
             self.log_level.clone_from(level);
         }
@@ -173,6 +190,9 @@ impl NodeSettings {
         let usage = |detail: &str| Err(Failure::error(Exit::Usage, "bad_configuration", detail));
         if self.mine && self.miner_address.is_none() {
             return usage("mining needs `miner_address`: the account that mined coins go to");
+        }
+        if self.stake_key.is_some() && self.stake_key == self.operator_key {
+            return usage("`stake_key` and `operator_key` are files of two keys");
         }
         let is_private = matches!(network, Network::Dev | Network::Regtest);
         if self.mock_time_offset_ms != 0 && !is_private {
@@ -254,6 +274,22 @@ mod tests {
             settings.p2p_listen,
             NodeSettings::for_network(Network::Dev).p2p_listen
         );
+    }
+
+    #[test]
+    fn key_files_are_settings_and_two_of_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = "stake_key = \"one.key\"\n";
+        std::fs::write(folder.path().join(FILE_NAME), file).expect("written");
+        let load = |operator: &str| {
+            let line = ["chainchat", "node", "--operator-key", operator];
+            let (shared, args) = parse(&line);
+            NodeSettings::load(&shared, &args, folder.path(), no_variables())
+        };
+        let settings = load("two.key").expect("loads");
+        assert_eq!(settings.stake_key, Some(PathBuf::from("one.key")));
+        assert_eq!(settings.operator_key, Some(PathBuf::from("two.key")));
+        assert!(load("one.key").is_err(), "one file for two duties");
     }
 
     #[test]

@@ -10,11 +10,10 @@
 //! # Not here
 //! What a password protects: `wallet::keystore`.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use rand_core::CryptoRng;
 use rpc::types::Hex;
 use secp256k1::Keypair;
 use zeroize::Zeroizing;
@@ -121,23 +120,6 @@ pub(crate) fn signing_key(file: &Path) -> Result<SigningKey> {
     Ok(SigningKey(keypair))
 }
 
-/// Makes a key and writes it to a file that only its owner reads and that did not exist.
-pub(crate) fn new_signing_key(file: &Path, rng: &mut impl CryptoRng) -> Result<()> {
-    let mut secret = Zeroizing::new([0; 32]);
-    loop {
-        rng.fill_bytes(&mut *secret);
-        // All but one in 2^128 are keys.
-        if Keypair::from_secret_bytes(*secret).is_ok() {
-            break;
-        }
-    }
-    let digits = Zeroizing::new(Hex(*secret).to_string());
-    let mut opened = new_private_file(file)?;
-    writeln!(opened, "{}", *digits)?;
-    opened.sync_all()?;
-    Ok(())
-}
-
 #[cfg(unix)]
 fn warn_if_others_read(file: &Path) {
     use std::os::unix::fs::PermissionsExt;
@@ -204,10 +186,5 @@ mod tests {
             assert_eq!(signing_key(&file).is_ok(), is_key, "{text:?}");
         }
         assert!(signing_key(&folder.path().join("nowhere")).is_err());
-        let made = folder.path().join("made");
-        new_signing_key(&made, &mut crate::commands::profile::rng()).expect("made");
-        assert!(signing_key(&made).is_ok());
-        let again = new_signing_key(&made, &mut crate::commands::profile::rng());
-        assert!(again.is_err(), "a key was overwritten");
     }
 }

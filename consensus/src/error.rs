@@ -106,6 +106,12 @@ pub enum Rule {
         /// Time found.
         found: Timestamp,
     },
+    /// docs/spec/12-fork-choice.md 9: the chain passes through the blocks that a release names.
+    #[error("the block at height {height} is not the one that this node was told to trust")]
+    NotTrusted {
+        /// Height of a trusted block.
+        height: Height,
+    },
     /// docs/spec/12-fork-choice.md 4: a descendant of an invalid block is invalid.
     #[error("an ancestor is invalid")]
     InvalidAncestor,

@@ -47,7 +47,7 @@ use crate::difficulty::{Target, Work};
 use crate::error::{Rule, TreeError, ViewError};
 use crate::header::{CheckedHeader, HeaderContext};
 
-pub use anchor::{Checkpoint, GUARD_BLOCKS};
+pub use anchor::{Anchors, Checkpoint, FinalBlock, GUARD_BLOCKS};
 pub use light::LIGHT_BLOCKS;
 pub use locator::LOCATOR_IDS_MAX;
 pub use node::{BlockStatus, Fault, Seen};
@@ -91,6 +91,8 @@ pub struct BlockTree {
     voted_twice: BTreeSet<(Height, BondId)>,
     justified: Option<Checkpoint>,
     finalized: Option<BlockId>,
+    /// First blocks of branches that are no candidates for now.
+    aside: BTreeSet<BlockId>,
 }
 
 impl BlockTree {
@@ -141,6 +143,7 @@ impl BlockTree {
             voted_twice: BTreeSet::new(),
             justified: None,
             finalized: None,
+            aside: BTreeSet::new(),
         })
     }
 
@@ -180,6 +183,10 @@ impl BlockTree {
             Standing::Sound => {}
             Standing::Invalid => return Err(Rule::InvalidAncestor.into()),
             Standing::ConflictsWithFinality => return Err(TreeError::ConflictsWithFinality),
+        }
+        let finalized = self.finalized.and_then(|id| self.header(&id));
+        if finalized.is_some_and(|finalized| header.height <= finalized.height) {
+            return Err(TreeError::ConflictsWithFinality);
         }
         let bound = self.bound_above(checked, parent)?;
         let level = self.level_above(&header.parent, header.height).get();
@@ -434,7 +441,10 @@ impl BlockTree {
     /// Makes `id` the best block if it beats the one there is.
     fn choose(&mut self, id: BlockId) {
         let rank = |id: &BlockId| self.nodes.get(id).and_then(|node| node.rank(id));
-        if rank(&id) > rank(self.best()) && self.descends_from(&id, &self.anchor()) {
+        if rank(&id) > rank(self.best())
+            && self.descends_from(&id, &self.anchor())
+            && !self.is_aside(&id)
+        {
             self.set_best(id);
         }
     }
@@ -444,7 +454,7 @@ impl BlockTree {
         let mut pending = vec![self.anchor()];
         let mut best: Option<Rank> = None;
         while let Some(id) = pending.pop() {
-            let Some(node) = self.nodes.get(&id) else {
+            let Some(node) = self.nodes.get(&id).filter(|_| !self.aside.contains(&id)) else {
                 continue;
             };
             best = best.max(node.rank(&id));

@@ -145,7 +145,7 @@ pub fn check_header(
     params: &Params,
     now: Timestamp,
 ) -> Result<CheckedHeader, Rule> {
-    let checked = check_timeless(header, context, params)?;
+    let checked = check_stored_header(header, context, params)?;
     // > "time <= local clock + the future limit"
     let latest = Timestamp::new(now.get().saturating_add(params.future_limit_ms));
     if header.time > latest {
@@ -190,7 +190,15 @@ pub fn check_stored_header(
     context: &HeaderContext,
     params: &Params,
 ) -> Result<CheckedHeader, Rule> {
-    check_timeless(header, context, params)
+    let checked = check_timeless(header, context, params)?;
+    // Not for uncles: whether a block is valid must not depend on what a node was told.
+    let trusted = params.trusted.get(&header.height);
+    if trusted.is_some_and(|trusted| trusted != checked.id()) {
+        return Err(Rule::NotTrusted {
+            height: header.height,
+        });
+    }
+    Ok(checked)
 }
 
 /// Every rule but the upper bound of the time, cheapest first.

@@ -37,8 +37,10 @@ use crate::transition::{AppliedBlock, Draft, apply};
 
 mod owner;
 mod stake;
+mod world;
 
 pub use owner::{Owner, TestEnvelope};
+pub use world::{World, alice, bob, coins, miner, operator, voter, voting};
 
 /// The state, the tree and the headers of one chain in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,7 +20,8 @@ use crate::block::CheckedBlock;
 use crate::difficulty::Work;
 use crate::envelope::CheckedEnvelope;
 use crate::error::{ApplyError, Rule, ViewError};
-use crate::state::{self, StateDiff, StateView, value};
+use crate::fork_choice::Inclusion;
+use crate::state::{self, StateDiff, StateKey, StateView, value};
 use crate::transaction::CheckedTransaction;
 
 mod draft;
@@ -39,6 +40,8 @@ pub struct AppliedBlock {
     wire_ids: Vec<WireId>,
     message_ids: Vec<MessageId>,
     uncle_work: Work,
+    inclusions: Vec<Inclusion>,
+    level: Option<u32>,
     minted: Amount,
     burned: Amount,
     state_root: Hash32,
@@ -87,6 +90,18 @@ impl AppliedBlock {
     #[must_use]
     pub fn uncle_work(&self) -> Work {
         self.uncle_work
+    }
+
+    /// The votes that it includes, with the seats they have, in order.
+    #[must_use]
+    pub fn inclusions(&self) -> &[Inclusion] {
+        &self.inclusions
+    }
+
+    /// If it is the first block of a term: the level of the term after.
+    #[must_use]
+    pub fn level(&self) -> Option<u32> {
+        self.level
     }
 
     /// Coins that it made.
@@ -168,7 +183,9 @@ pub fn apply<V: StateView>(
         ledger.include_envelope(envelope)?;
     }
     // Steps 8 and 9.
+    let inclusions = ledger.inclusions();
     let outcome = ledger.close(&header.payout, block.body_bytes)?;
+    let level = level_shown(&outcome.difference.diff, &header, params)?;
     let transaction_ids = block.transactions.iter().map(|tx| *tx.id()).collect();
     let wire_ids = block
         .envelopes
@@ -200,12 +217,32 @@ pub fn apply<V: StateView>(
         wire_ids,
         message_ids,
         uncle_work: outcome.uncle_work,
+        inclusions,
+        level,
         minted: outcome.minted,
         burned: outcome.burned,
         state_root: outcome.difference.root,
         diff: outcome.difference.diff,
         undo: outcome.difference.undo,
     })
+}
+
+/// Level of the snapshot that the block took, if it begins a term.
+fn level_shown(
+    diff: &StateDiff,
+    header: &Header,
+    params: &Params,
+) -> Result<Option<u32>, ViewError> {
+    let term = params.term(header.height);
+    if params.term_start(term) != header.height {
+        return Ok(None);
+    }
+    let taken = diff.values.get(&StateKey::Snapshot(term));
+    let Some(bytes) = taken.and_then(Option::as_ref) else {
+        return Ok(Some(0));
+    };
+    let head: value::SnapshotHead = value::decode(&StateKey::Snapshot(term), bytes)?;
+    Ok(Some(head.level.into()))
 }
 
 /// The four fields of a header that describe the state after its parent.

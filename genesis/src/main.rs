@@ -3,6 +3,8 @@
 //! # Spec
 //! docs/spec/05-networks.md
 
+use std::collections::BTreeMap;
+
 use chain::units::CompactTarget;
 use chain::{Amount, Height, Network, Timestamp};
 
@@ -46,5 +48,6 @@ pub(crate) fn params() -> Params {
         active_from: Activation::from_height(Height::new(0)),
         // 2026-11-20 00:00 UTC.
         genesis_time: Timestamp::new(1_795_132_800_000),
+        trusted: BTreeMap::new(),
     }
 }

@@ -9,6 +9,8 @@
 //! # Not here
 //! The values: `main.rs`, `test.rs`, `dev.rs`, `regtest.rs`.
 
+use std::collections::BTreeMap;
+
 use chain::units::{CheckpointNumber, CompactTarget, RateEpoch, Term};
 use chain::{Amount, Block, BlockId, Body, ChainId, Header, Height, Network, Timestamp};
 
@@ -92,6 +94,9 @@ pub struct Params {
     pub active_from: Activation,
     /// Time of the genesis block.
     pub genesis_time: Timestamp,
+    /// Blocks that the chain passes through: those that a release names, and what the operator was
+    /// told by somebody he trusts. They end what old keys could rewrite; they make no block valid.
+    pub trusted: BTreeMap<Height, BlockId>,
 }
 
 /// A relation between constants that does not hold.

@@ -3,6 +3,8 @@
 //! # Spec
 //! docs/spec/05-networks.md
 
+use std::collections::BTreeMap;
+
 use chain::units::CompactTarget;
 use chain::{Amount, Height, Network, Timestamp};
 
@@ -35,5 +37,6 @@ pub(crate) fn params() -> Params {
         free_envelopes: FreeEnvelopes::Allowed,
         active_from: Activation::from_height(Height::new(0)),
         genesis_time: Timestamp::new(1_795_132_803_000),
+        trusted: BTreeMap::new(),
     }
 }

@@ -12,6 +12,7 @@
 //! Shapes, authorisation and limits: `rpc`.
 
 mod chain_reads;
+mod duties;
 mod figures;
 mod finality_reads;
 mod finality_stream;
@@ -42,6 +43,7 @@ use tokio::sync::Notify;
 
 use crate::ledger::LedgerError;
 use crate::service::{Mailbox, Unavailable};
+use duties::Duties;
 
 pub(crate) use figures::Figures;
 
@@ -99,8 +101,11 @@ impl Api {
 #[async_trait]
 impl NodeApi for Api {
     async fn node_get_info(&self) -> Result<NodeStatus, RpcFailure> {
-        let is_syncing = self.mailbox.run(|desk| desk.node.is_syncing()).await;
-        let syncing = is_syncing.map_err(unavailable)?.map_err(ledger)?;
+        let asked = self
+            .mailbox
+            .run(|desk| (desk.node.is_syncing(), Duties::of(&desk.node)));
+        let (is_syncing, duties) = asked.await.map_err(unavailable)?;
+        let syncing = is_syncing.map_err(ledger)?;
         let peer = self.handle.peer_id();
         let listen = self.handle.listening();
         let status = NodeStatus {
@@ -121,9 +126,9 @@ impl NodeApi for Api {
                 .load(std::sync::atomic::Ordering::Relaxed),
             syncing,
             disk: self.disk_state(),
-            alarm: None,
-            voter: None,
-            signer: None,
+            alarm: duties.alarm,
+            voter: duties.voter,
+            signer: duties.signer,
         };
         Ok(status)
     }

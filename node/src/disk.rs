@@ -11,12 +11,12 @@
 
 use std::sync::Arc;
 
-use chain::{Block, BlockId, Body, Header, Height};
+use chain::{Block, BlockId, Body, Header, Height, PublicKey};
 use consensus::ViewError;
-use consensus::fork_choice::Fault;
+use consensus::fork_choice::{Anchors, Fault, Inclusion};
 use consensus::transition::AppliedBlock;
 use store::schema::{BodyState, StoredHeader};
-use store::{Durability, Store, StoreError, View};
+use store::{Ballot, Durability, Store, StoreError, View};
 
 use crate::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
 
@@ -36,24 +36,24 @@ impl Disk {
     }
 
     fn known(&self, id: &BlockId, stored: &StoredHeader) -> Result<KnownBlock, StoreError> {
-        let body = match stored.body {
-            BodyState::Missing => BodyPresence::Absent,
+        let mut known = KnownBlock {
+            is_invalid: stored.faults.invalid,
+            conflicts_with_finality: stored.faults.conflicts_with_finality,
+            ..KnownBlock::bare(stored.header)
+        };
+        if let BodyState::Stored(traits) = &stored.body {
             // What is on the main chain was applied; a side body may not have been, and is checked
             // again before it is followed.
-            BodyState::Stored { .. } => {
-                let on_chain = self.0.view()?.id_at(stored.header.height)? == Some(*id);
-                if on_chain {
-                    BodyPresence::Applied
-                } else {
-                    BodyPresence::Known
-                }
-            }
-        };
-        Ok(KnownBlock {
-            header: stored.header,
-            body,
-            is_invalid: stored.faults.invalid,
-        })
+            let on_chain = self.0.view()?.id_at(stored.header.height)? == Some(*id);
+            known.body = if on_chain {
+                BodyPresence::Applied
+            } else {
+                BodyPresence::Known
+            };
+            known.inclusions.clone_from(&traits.inclusions);
+            known.level = traits.level;
+        }
+        Ok(known)
     }
 }
 
@@ -105,8 +105,11 @@ impl Ledger for Disk {
 
     fn uncles(&self, id: &BlockId) -> Result<Vec<Header>, LedgerError> {
         let view = self.0.view()?;
-        let without = |stored: &StoredHeader| stored.body == BodyState::Stored { uncle_work: 0 };
-        if view.header(id)?.as_ref().is_some_and(without) {
+        let without = |stored: StoredHeader| match stored.body {
+            BodyState::Stored(traits) => traits.uncle_work == 0,
+            BodyState::Missing => false,
+        };
+        if view.header(id)?.is_some_and(without) {
             return Ok(Vec::new());
         }
         Ok(view
@@ -119,15 +122,21 @@ impl Ledger for Disk {
         Ok(self.0.put_headers(std::slice::from_ref(header))?)
     }
 
-    fn put_body(&mut self, id: &BlockId, body: &Body) -> Result<(), LedgerError> {
+    fn put_body(
+        &mut self,
+        id: &BlockId,
+        body: &Body,
+        inclusions: &[Inclusion],
+    ) -> Result<(), LedgerError> {
         let Some(known) = self.0.view()?.header(id)? else {
             let reason = format!("the header of {id} is gone from the disk");
             return Err(ViewError::Damaged { reason }.into());
         };
-        Ok(self.0.put_block(&Block {
+        let block = Block {
             header: known.header,
             body: body.clone(),
-        })?)
+        };
+        Ok(self.0.put_block(&block, inclusions)?)
     }
 
     fn forget(&mut self, id: &BlockId) -> Result<(), LedgerError> {
@@ -154,12 +163,28 @@ impl Ledger for Disk {
         Ok(self.0.set_durability(durability)?)
     }
 
-    fn set_invalid(&mut self, id: &BlockId, is_invalid: bool) -> Result<(), LedgerError> {
-        let marked = if is_invalid {
-            self.0.mark(id, Fault::Invalid)
+    fn set_fault(&mut self, id: &BlockId, fault: Fault, is_set: bool) -> Result<(), LedgerError> {
+        let marked = if is_set {
+            self.0.mark(id, fault)
         } else {
-            self.0.unmark(id, Fault::Invalid)
+            self.0.unmark(id, fault)
         };
         Ok(marked?)
+    }
+
+    fn ballot(&self, key: &PublicKey) -> Result<Ballot, LedgerError> {
+        Ok(self.0.view()?.ballot(key)?)
+    }
+
+    fn put_ballot(&mut self, key: &PublicKey, ballot: &Ballot) -> Result<(), LedgerError> {
+        Ok(self.0.put_ballot(key, ballot)?)
+    }
+
+    fn anchors(&self) -> Result<Anchors, LedgerError> {
+        Ok(self.0.view()?.anchors()?)
+    }
+
+    fn put_anchors(&mut self, anchors: &Anchors) -> Result<(), LedgerError> {
+        Ok(self.0.put_anchors(anchors)?)
     }
 }

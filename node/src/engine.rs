@@ -8,38 +8,38 @@
 //!   rebuilt from what was committed.
 //! * A verdict about a body is remembered under the header's id only if the header's roots bind
 //!   that very body to it and the rule says so (`Rule::condemns_block`).
-//! * A reorg deeper than the law is not made and stops nothing: its branch is left aside, with an
-//!   alarm, and the tip goes on growing.
 //! * A failure of our own storage never marks a block.
 //!
 //! # Spec
-//! docs/spec/12-fork-choice.md §6
+//! docs/spec/12-fork-choice.md §1, §4
 //!
 //! # Not here
-//! Who brings blocks and who is told ([`crate::protocol`]), the rules (`consensus`), the disk
-//! (`store`).
+//! Moving the tip: `moves`. What stops that: `guard`. Who brings blocks and who is told
+//! ([`crate::protocol`]), the rules (`consensus`), the disk (`store`).
 
 use std::collections::BTreeMap;
 
-use chain::{Block, BlockId, Body, Header, Height};
+use chain::{Block, BlockId, Body, Header, Height, PublicKey};
 use consensus::block::{CheckedBlock, VerifiedSet, check_block};
-use consensus::error::{ApplyError, TreeError};
-use consensus::fork_choice::{
-    BlockStatus, BlockTree, Fault, ReorgLimit, Seen, TREE_DEPTH_BLOCKS, TipChange,
-};
+use consensus::error::TreeError;
+use consensus::fork_choice::{Anchors, BlockStatus, BlockTree, Fault, Seen, TREE_DEPTH_BLOCKS};
 use consensus::header::{CheckedHeader, check_stored_header, check_uncle_header};
-use consensus::transition::apply;
 use consensus::{Rule, ViewError};
 use genesis::{Params, law};
 
-use crate::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
+use crate::ledger::{Ballot, BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
+use guard::Guard;
 
+mod guard;
 mod headers;
+mod moves;
 mod refusal;
 mod restore;
 mod stake;
 
+pub use guard::{Alarm, Joined, Reorgs};
 pub use refusal::Refusal;
+pub use stake::CommitteeKey;
 
 /// Checked blocks kept in memory between their check and their commit: what one answer to a request
 /// for bodies can bring out of order.
@@ -64,6 +64,8 @@ pub struct Advance {
     pub condemned: Vec<(BlockId, Rule)>,
     /// Reorgs that were refused for their depth.
     pub too_deep: Vec<ReorgRefused>,
+    /// Alarms that were raised.
+    pub alarms: Vec<Alarm>,
     /// Why it ended early, if it did; the moves up to there were made all the same.
     pub stopped: Option<LedgerError>,
 }
@@ -85,6 +87,11 @@ pub struct Engine<L> {
     arrivals: u64,
     pace: Pace,
     checked: BTreeMap<BlockId, CheckedBlock>,
+    /// As the ledger keeps them.
+    anchors: Anchors,
+    /// Whether the tree has yet to hear of the tip's state.
+    must_note: bool,
+    guard: Guard,
 }
 
 impl<L: Ledger> Engine<L> {
@@ -108,6 +115,9 @@ impl<L: Ledger> Engine<L> {
             arrivals: 0,
             pace: Pace::AtTip,
             checked: BTreeMap::new(),
+            anchors: Anchors::default(),
+            must_note: false,
+            guard: Guard::default(),
         };
         let above = root_height.checked_add(1).unwrap_or(root_height);
         let known = engine.ledger.blocks_from(above)?;
@@ -124,15 +134,18 @@ impl<L: Ledger> Engine<L> {
                 "the tip {tip} is not among the applied blocks"
             )));
         }
-        engine.restore_stake(&known)?;
+        engine.restore_levels()?;
         // Marks come last: a header above a marked block would find no place.
+        engine.restore_anchors(&known)?;
         for block in known.iter().filter(|block| block.is_invalid) {
-            engine.restore_mark(&block.header.id())?;
+            engine.restore_mark(&block.header.id(), Fault::Invalid)?;
         }
         // The mark of a block is durable before its disconnection: a crash may lie between.
         while engine.tree.status(&engine.tip()?.1) == Some(BlockStatus::Invalid) {
             engine.ledger.disconnect()?;
         }
+        engine.note_state()?;
+        engine.refresh_alarm();
         Ok(engine)
     }
 
@@ -165,9 +178,26 @@ impl<L: Ledger> Engine<L> {
         &self.ledger
     }
 
+    /// Keeps what a key of ours is about to sign; durable when this returns.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; then it must not be signed.
+    pub(crate) fn put_ballot(
+        &mut self,
+        key: &PublicKey,
+        ballot: &Ballot,
+    ) -> Result<(), LedgerError> {
+        self.ledger.put_ballot(key, ballot)
+    }
+
     #[cfg(test)]
     pub(crate) fn ledger_mut(&mut self) -> &mut L {
         &mut self.ledger
+    }
+
+    /// What the choice of the best block is bound to.
+    pub fn anchors(&self) -> &Anchors {
+        &self.anchors
     }
 
     /// The block tree, for reading.
@@ -209,109 +239,20 @@ impl<L: Ledger> Engine<L> {
                 return Err(refusal);
             }
         };
-        let extends_tip = self.tree.header(id).map(|header| header.parent) == Some(self.tip()?.1);
+        let header = *block.header().header();
+        let inclusions = self.inclusions(&header, &body.aux.votes)?;
+        let extends_tip = header.parent == self.tip()?.1 && !self.stands_still();
         if !extends_tip {
-            self.ledger.put_body(id, &body)?;
+            self.ledger.put_body(id, &body, &inclusions)?;
         }
         let arrival = self.arrivals;
         self.arrivals = arrival.saturating_add(1);
-        let header = *block.header().header();
-        let inclusions = self.inclusions(&header, &body.aux.votes)?;
         self.tree
             .add_body(id, &uncles, &inclusions, Seen::At(arrival))?;
         if extends_tip || self.checked.len() < CHECKED_BLOCKS_MAX {
             self.checked.insert(*id, block);
         }
         Ok(self.advance(verified))
-    }
-
-    /// Moves the tip to the best block, as far as bodies, the law and the storage allow. If the
-    /// storage stops it, the tip is where the last commit left it, and a later call goes on.
-    #[must_use = "the moves that were made have consequences"]
-    pub fn advance(&mut self, verified: &impl VerifiedSet) -> Advance {
-        let mut advance = Advance::default();
-        advance.stopped = self.advance_into(&mut advance, verified).err();
-        advance
-    }
-
-    fn advance_into(
-        &mut self,
-        advance: &mut Advance,
-        verified: &impl VerifiedSet,
-    ) -> Result<(), LedgerError> {
-        loop {
-            let tip = self.tip()?.1;
-            let Some(change) = self.lawful_change(&tip, advance)? else {
-                continue;
-            };
-            if change.is_empty() {
-                break;
-            }
-            for _ in &change.disconnect {
-                let block = self.ledger.disconnect()?;
-                advance.moves.push(TipMove::Disconnected(block));
-            }
-            for id in &change.connect {
-                match self.connect(id, verified)? {
-                    Ok(block) => advance.moves.push(TipMove::Connected(block)),
-                    Err(rule) => {
-                        advance.condemned.push((*id, rule));
-                        self.condemn(id)?;
-                        break;
-                    }
-                }
-            }
-        }
-        let tip = self.tip()?.1;
-        self.tree.prune_behind(&tip);
-        let best_is_behind = |block: &CheckedBlock| self.tree.status(block.id()).is_some();
-        self.checked.retain(|_, block| best_is_behind(block));
-        self.forget()
-    }
-
-    /// The way to the best block; nothing if it was too long, and the choice is to be made anew.
-    fn lawful_change(
-        &mut self,
-        tip: &BlockId,
-        advance: &mut Advance,
-    ) -> Result<Option<TipChange>, LedgerError> {
-        // A tip is invalid only at the operator's word, which is the consent that the law asks for.
-        let limit = match self.tree.status(tip) {
-            Some(BlockStatus::Invalid) => ReorgLimit::Lifted,
-            _ => ReorgLimit::Law,
-        };
-        match self.tree.tip_change(tip, limit) {
-            Ok(change) => Ok(Some(change)),
-            Err(TreeError::ReorgTooDeep { depth_blocks }) => {
-                let branch = self.leave_aside(tip)?;
-                tracing::error!(
-                    %branch,
-                    depth_blocks,
-                    "a heavier branch parts deeper than a node may go back; it is not followed"
-                );
-                advance.too_deep.push(ReorgRefused {
-                    branch,
-                    depth_blocks,
-                });
-                Ok(None)
-            }
-            Err(error) => Err(damaged(error.to_string())),
-        }
-    }
-
-    /// Takes the best block's branch out of the choice, in memory alone: our own chain is what gets
-    /// extended and downloaded from here on. A restart looks at it anew.
-    fn leave_aside(&mut self, tip: &BlockId) -> Result<BlockId, LedgerError> {
-        let change = self
-            .tree
-            .tip_change(tip, ReorgLimit::Lifted)
-            .map_err(|error| damaged(error.to_string()))?;
-        let no_branch = || damaged(format!("nothing is better than the tip {tip}"));
-        let branch = *change.connect.first().ok_or_else(no_branch)?;
-        self.tree
-            .invalidate(&branch, Fault::ConflictsWithFinality)
-            .map_err(|error| damaged(error.to_string()))?;
-        Ok(branch)
     }
 
     /// Treats a block and its descendants as invalid, at the operator's word.
@@ -332,7 +273,7 @@ impl<L: Ledger> Engine<L> {
             return Err(Refusal::BeyondUndo { id: *id });
         }
         self.tree.invalidate(id, Fault::Invalid)?;
-        self.ledger.set_invalid(id, true)?;
+        self.ledger.set_fault(id, Fault::Invalid, true)?;
         Ok(self.advance(verified))
     }
 
@@ -347,7 +288,9 @@ impl<L: Ledger> Engine<L> {
     ) -> Result<Advance, Refusal> {
         self.tree.reconsider(id, Fault::Invalid)?;
         self.tree.reconsider(id, Fault::ConflictsWithFinality)?;
-        self.ledger.set_invalid(id, false)?;
+        self.ledger.set_fault(id, Fault::Invalid, false)?;
+        self.ledger
+            .set_fault(id, Fault::ConflictsWithFinality, false)?;
         Ok(self.advance(verified))
     }
 
@@ -431,59 +374,12 @@ impl<L: Ledger> Engine<L> {
             .collect()
     }
 
-    fn connect(
-        &mut self,
-        id: &BlockId,
-        verified: &impl VerifiedSet,
-    ) -> Result<Result<Block, Rule>, LedgerError> {
-        let checked = match self.checked.get(id) {
-            Some(block) => block.clone(),
-            None => match self.load(id, verified)? {
-                Ok(block) => block,
-                Err(rule) => return Ok(Err(rule)),
-            },
-        };
-        let applied = {
-            let view = self.ledger.view()?;
-            match apply(&view, checked, &self.params) {
-                Ok(applied) => applied,
-                Err(ApplyError::Rule(rule)) => return Ok(Err(rule)),
-                Err(ApplyError::View(error)) => return Err(error.into()),
-            }
-        };
-        self.ledger.connect(&applied)?;
-        self.checked.remove(id);
-        self.tree
-            .mark_applied(id)
-            .map_err(|error| damaged(error.to_string()))?;
-        self.note_state(id, applied.height())?;
-        Ok(Ok(applied.block().clone()))
-    }
-
-    /// A stored body, checked again: holding the type is the proof that the check ran.
-    fn load(
-        &self,
-        id: &BlockId,
-        verified: &impl VerifiedSet,
-    ) -> Result<Result<CheckedBlock, Rule>, LedgerError> {
-        let body = self
-            .ledger
-            .body(id)?
-            .ok_or_else(|| damaged(format!("the body of {id} is gone from the disk")))?;
-        match self.check_body(id, &body, verified) {
-            Ok((block, _)) => Ok(Ok(block)),
-            Err(Refusal::Rule(rule) | Refusal::Uncle(rule)) => Ok(Err(rule)),
-            Err(Refusal::Ledger(error)) => Err(error),
-            Err(other) => Err(damaged(other.to_string())),
-        }
-    }
-
     fn condemn(&mut self, id: &BlockId) -> Result<(), LedgerError> {
         self.checked.remove(id);
         self.tree
             .invalidate(id, Fault::Invalid)
             .map_err(|error| damaged(error.to_string()))?;
-        self.ledger.set_invalid(id, true)
+        self.ledger.set_fault(id, Fault::Invalid, true)
     }
 }
 

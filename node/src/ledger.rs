@@ -10,19 +10,42 @@
 //! # Not here
 //! The real one: `store`, adapted in [`crate::disk`].
 
-use chain::{Block, BlockId, Body, Header, Height};
+use chain::{Block, BlockId, Body, Header, Height, PublicKey};
+use consensus::fork_choice::{Anchors, Fault, Inclusion};
 use consensus::transition::AppliedBlock;
 use consensus::{StateView, ViewError};
+pub use store::Ballot;
 
 /// What the storage knows about a block besides its body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownBlock {
     /// The header.
     pub header: Header,
     /// Whether its body is here.
     pub body: BodyPresence,
+    /// The votes in its body, as the block tree counted them.
+    pub inclusions: Vec<Inclusion>,
+    /// Once the first block of a term was applied: the level of the term after.
+    pub level: Option<u32>,
     /// Whether it was found invalid.
     pub is_invalid: bool,
+    /// Whether it leaves a final block aside.
+    pub conflicts_with_finality: bool,
+}
+
+impl KnownBlock {
+    /// A header without anything.
+    #[must_use]
+    pub fn bare(header: Header) -> Self {
+        Self {
+            header,
+            body: BodyPresence::Absent,
+            inclusions: Vec::new(),
+            level: None,
+            is_invalid: false,
+            conflicts_with_finality: false,
+        }
+    }
 }
 
 /// Whether a body is stored.
@@ -112,11 +135,17 @@ pub trait Ledger {
     /// [`LedgerError`].
     fn put_header(&mut self, header: &Header) -> Result<(), LedgerError>;
 
-    /// Remembers a checked body that is not applied now.
+    /// Remembers a checked body that is not applied now, and the votes in it as far as they can
+    /// be judged.
     ///
     /// # Errors
     /// [`LedgerError`].
-    fn put_body(&mut self, id: &BlockId, body: &Body) -> Result<(), LedgerError>;
+    fn put_body(
+        &mut self,
+        id: &BlockId,
+        body: &Body,
+        inclusions: &[Inclusion],
+    ) -> Result<(), LedgerError>;
 
     /// Forgets a block that is not on the best chain, header and body, if it is here.
     ///
@@ -142,9 +171,35 @@ pub trait Ledger {
     /// [`LedgerError`]; the pace is what it was.
     fn set_pace(&mut self, pace: Pace) -> Result<(), LedgerError>;
 
-    /// Marks a block as invalid, or takes the mark away.
+    /// Marks a block, or takes the mark away.
     ///
     /// # Errors
     /// [`LedgerError`].
-    fn set_invalid(&mut self, id: &BlockId, is_invalid: bool) -> Result<(), LedgerError>;
+    fn set_fault(&mut self, id: &BlockId, fault: Fault, is_set: bool) -> Result<(), LedgerError>;
+
+    /// What a key of ours has signed; nothing if it never did.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn ballot(&self, key: &PublicKey) -> Result<Ballot, LedgerError>;
+
+    /// Joins `ballot` with what is kept for `key` ([`Ballot::joined`]). At any pace it is durable
+    /// when this returns, and no move of the tip takes it back.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn put_ballot(&mut self, key: &PublicKey, ballot: &Ballot) -> Result<(), LedgerError>;
+
+    /// What the choice of the best block is bound to.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    fn anchors(&self) -> Result<Anchors, LedgerError>;
+
+    /// Keeps what the choice of the best block is bound to. At [`Pace::AtTip`] it is durable when
+    /// this returns; far behind it is as durable as the moves before it, which nobody was told of.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; what was kept before still is.
+    fn put_anchors(&mut self, anchors: &Anchors) -> Result<(), LedgerError>;
 }

@@ -6,7 +6,8 @@
 //! around it is [`service`]: one thread, the network, the RPC.
 //!
 //! # Invariants
-//! * A full node holds no user's secrets: it knows neither wallet nor messenger.
+//! * A full node holds no user's secrets: it knows neither wallet nor messenger. Keys that vote and
+//!   sign checkpoints are its own, and hold no coins.
 //! * Blocks enter through the engine, whoever brings them; there is no third door.
 //! * The state machine is deterministic: what happened, the time and the storage come in.
 //!
@@ -22,6 +23,7 @@ mod api;
 pub mod clock;
 mod disk;
 pub mod engine;
+pub mod key_file;
 pub mod ledger;
 pub mod mempool;
 pub mod peers;
@@ -29,7 +31,10 @@ pub mod protocol;
 pub mod relay;
 pub mod service;
 pub mod sync;
+pub mod voter;
+pub mod votes;
 pub mod wire;
 
 pub use clock::Clock;
+pub use key_file::{KeyFile, KeyFileError};
 pub use service::{Config, EndError, RunningNode, StartError, start};

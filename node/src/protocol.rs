@@ -20,12 +20,17 @@
 mod answers;
 mod assembly;
 mod blocks;
+mod checkpoints;
+mod confirm;
 mod items;
 mod light;
+mod offset;
 mod overtaken;
 mod parking;
 mod template;
 mod votes;
+mod watch;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -33,20 +38,26 @@ use chain::{BlockId, Hash32, Header, Timestamp};
 use genesis::Params;
 use store::PendingId;
 
-use crate::engine::{Advance, Engine, TipMove};
+use crate::engine::{Advance, Alarm, Engine, TipMove};
 use crate::ledger::{Ledger, LedgerError, Pace};
 use crate::mempool::{Departure, Mempool};
 use crate::peers::{Ban, Offence, PeerBook, PeerName};
 use crate::sync::{Sync, SyncAction};
+use crate::voter::{FinalitySigner, Voter};
+use crate::votes::{Committees, FinalityPool, Forgeries, Offences, OpenTargets, VotePool};
 use assembly::{Assembly, FailedAssemblies};
 use blocks::HeaderFate;
 use light::{LightBranch, LightBudgets};
+use offset::Ages;
 use overtaken::Overtaken;
 use parking::{Parked, Parking};
+use watch::Watch;
 
 pub use blocks::BlockSubmission;
 pub use items::ItemSubmission;
+pub use template::TemplateError;
 pub use votes::VoteSubmission;
+pub use watch::{SEATS_WANTED, WATCHED_BLOCKS};
 
 /// Announced blocks that wait for missing items.
 pub const RECONSTRUCTIONS_MAX: usize = 16;
@@ -147,6 +158,10 @@ pub enum Action {
     TipMoved(Vec<TipMove>),
     /// A heavier branch was left aside for the depth of the reorg; the operator is to look.
     ReorgRefused,
+    /// The operator has to look: the node neither votes nor mines.
+    Alarm(Alarm),
+    /// Two more votes than the last template held are here: miners want a new one.
+    VotesGathered,
     /// An item entered the mempool; listeners are told.
     Pending(Hash32),
     /// Items left the mempool that no later block takes.
@@ -186,6 +201,20 @@ pub struct Node<L: Ledger> {
     /// Waiting items that did not come by gossip, and so were not passed on by it.
     unspread: BTreeSet<Hash32>,
     uncle_candidates: VecDeque<Header>,
+    voter: Option<Voter>,
+    signer: Option<FinalitySigner>,
+    /// Of the newest announced blocks: they show how far our clock is off.
+    ages: Ages,
+    votes: VotePool,
+    finality_votes: FinalityPool,
+    offences: Offences,
+    committees: Committees,
+    /// What finality votes are judged by after the tip.
+    open_targets: Option<OpenTargets>,
+    forgeries: Forgeries,
+    /// Votes that came since the last template.
+    gathered_votes: u32,
+    watch: Watch,
     outbox: Vec<Action>,
 }
 
@@ -213,6 +242,17 @@ impl<L: Ledger> Node<L> {
             overtaken: Overtaken::default(),
             unspread: BTreeSet::new(),
             uncle_candidates: VecDeque::new(),
+            voter: None,
+            signer: None,
+            ages: Ages::default(),
+            votes: VotePool::default(),
+            finality_votes: FinalityPool::default(),
+            offences: Offences::default(),
+            committees: Committees::default(),
+            open_targets: None,
+            forgeries: Forgeries::default(),
+            gathered_votes: 0,
+            watch: Watch::default(),
             outbox: Vec::new(),
         })
     }
@@ -348,9 +388,10 @@ impl<L: Ledger> Node<L> {
             }
         }
         // A commit that failed for lack of room is tried again.
+        self.join_if_here(now)?;
         self.resume(now)?;
         self.ask_for_bodies(now);
-        Ok(())
+        self.confirm(now)
     }
 
     /// Goes on where a commit, or the last run, ended early.
@@ -413,6 +454,8 @@ impl<L: Ledger> Node<L> {
         for _ in advance.too_deep {
             self.outbox.push(Action::ReorgRefused);
         }
+        self.outbox
+            .extend(advance.alarms.into_iter().map(Action::Alarm));
         let ended = advance.stopped.map_or(Ok(()), Err);
         if advance.moves.is_empty() {
             return ended;
@@ -432,7 +475,16 @@ impl<L: Ledger> Node<L> {
             }
         }
         self.drop_stale()?;
+        self.settle_votes(&advance.moves)?;
+        self.watch(now)?;
+        let watched = self.watch_moves(&advance.moves, now);
         self.outbox.push(Action::TipMoved(advance.moves));
+        watched?;
+        match self.confirm(now) {
+            // The blocks were taken; the next tick tries again, and says so.
+            Err(LedgerError::Full) => {}
+            confirmed => confirmed?,
+        }
         ended
     }
 

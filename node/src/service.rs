@@ -15,6 +15,7 @@
 
 mod desk;
 mod kept;
+mod keys;
 mod start;
 
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub(crate) enum Notice {
     TipMoved(Arc<Vec<TipMove>>),
     /// An item waits for a block.
     Pending(Arc<Item>),
+    /// Votes wait for a block, more than the last template held.
+    VotesGathered,
 }
 
 /// How to reach the node's thread; clones reach the same one. The thread ends with the last of them.

@@ -3,6 +3,7 @@
 //!
 //! # Invariants
 //! * What a [`Ledger`] promises: each method is one atomic step, and a view shows one state.
+//! * A ballot is durable at once, like on the disk.
 //! * At [`Pace::AtTip`] a move of the tip makes itself and everything before it durable; far
 //!   behind, every 64th does. A power cut loses a suffix of what is not durable, never a middle.
 //! * After a crash every call fails until [`Memory::power_up`].
@@ -22,10 +23,11 @@ use std::rc::Rc;
 
 use chain::units::RateEpoch;
 use chain::{Block, BlockId, Body, Header, Height, PublicKey};
+use consensus::fork_choice::{Anchors, Fault, Inclusion};
 use consensus::transition::AppliedBlock;
 use consensus::{StateDiff, StateKey, ViewError};
 use genesis::{Params, law};
-use node::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
+use node::ledger::{Ballot, BodyPresence, KnownBlock, Ledger, LedgerError, Pace};
 
 pub use view::View;
 
@@ -43,20 +45,25 @@ pub enum Step {
     Connect,
     /// The tip moves back.
     Disconnect,
-    /// A block is marked as invalid.
-    SetInvalid,
+    /// A block is marked.
+    SetFault,
+    /// The anchors are stored.
+    PutAnchors,
     /// Commits so far are made durable.
     SetPace,
+    /// What a voter or a signer is about to sign is kept.
+    PutBallot,
 }
 
 impl Step {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
+    /// Those that a node without keys passes.
+    pub const ALL: [Self; 7] = [
         Self::PutHeader,
         Self::PutBody,
         Self::Connect,
         Self::Disconnect,
-        Self::SetInvalid,
+        Self::SetFault,
+        Self::PutAnchors,
         Self::SetPace,
     ];
 }
@@ -112,7 +119,8 @@ enum Inverse {
     Body(BlockId, BodyPresence, Option<Body>),
     Connect(BodyPresence, Option<Body>),
     Disconnect(Header, StateDiff),
-    Invalid(BlockId, bool),
+    Fault(BlockId, Fault, bool),
+    Anchors(Anchors),
     Forgotten(KnownBlock, Option<Body>),
 }
 
@@ -131,6 +139,8 @@ struct Storage {
     undo: Vec<StateDiff>,
     known: BTreeMap<BlockId, KnownBlock>,
     bodies: BTreeMap<BlockId, Body>,
+    ballots: BTreeMap<PublicKey, Ballot>,
+    anchors: Anchors,
     /// Newest last.
     volatile: Vec<Inverse>,
     moves_since_sync: usize,
@@ -150,9 +160,8 @@ impl Memory {
         let genesis = params.genesis();
         let id = genesis.header.id();
         let known = KnownBlock {
-            header: genesis.header,
             body: BodyPresence::Applied,
-            is_invalid: false,
+            ..KnownBlock::bare(genesis.header)
         };
         let state = State {
             headers: vec![genesis.header],
@@ -164,6 +173,8 @@ impl Memory {
             undo: Vec::new(),
             known: BTreeMap::from([(id, known)]),
             bodies: BTreeMap::from([(id, genesis.body)]),
+            ballots: BTreeMap::new(),
+            anchors: Anchors::default(),
             volatile: Vec::new(),
             moves_since_sync: 0,
             pace: Pace::AtTip,
@@ -307,6 +318,24 @@ impl Storage {
         }
     }
 
+    /// Sets or takes a mark; whether it was set, if the block is known.
+    fn set_fault(&mut self, id: &BlockId, fault: Fault, is_set: bool) -> Option<bool> {
+        let known = self.known.get_mut(id)?;
+        let mark = match fault {
+            Fault::Invalid => &mut known.is_invalid,
+            Fault::ConflictsWithFinality => &mut known.conflicts_with_finality,
+        };
+        Some(std::mem::replace(mark, is_set))
+    }
+
+    /// What is known of a body beside it; without the body nobody looks at it.
+    fn set_traits(&mut self, id: &BlockId, inclusions: &[Inclusion], level: Option<u32>) {
+        if let Some(known) = self.known.get_mut(id) {
+            known.inclusions = inclusions.to_vec();
+            known.level = level;
+        }
+    }
+
     fn put_body(&mut self, id: BlockId, presence: BodyPresence, body: Option<Body>) {
         self.set_presence(&id, presence);
         match body {
@@ -353,11 +382,10 @@ impl Storage {
                 self.undo.push(undo);
                 self.set_presence(&header.id(), BodyPresence::Applied);
             }
-            Some(Inverse::Invalid(id, was_invalid)) => {
-                if let Some(known) = self.known.get_mut(&id) {
-                    known.is_invalid = was_invalid;
-                }
+            Some(Inverse::Fault(id, fault, was_set)) => {
+                self.set_fault(&id, fault, was_set);
             }
+            Some(Inverse::Anchors(before)) => self.anchors = before,
             Some(Inverse::Forgotten(known, body)) => {
                 let id = known.header.id();
                 self.known.insert(id, known);
@@ -397,7 +425,7 @@ impl Ledger for Memory {
     }
 
     fn block(&self, id: &BlockId) -> Result<Option<KnownBlock>, LedgerError> {
-        Ok(self.read()?.known.get(id).copied())
+        Ok(self.read()?.known.get(id).cloned())
     }
 
     fn body(&self, id: &BlockId) -> Result<Option<Body>, LedgerError> {
@@ -406,7 +434,7 @@ impl Ledger for Memory {
 
     fn blocks_from(&self, height: Height) -> Result<Vec<KnownBlock>, LedgerError> {
         let storage = self.read()?;
-        let mut blocks: Vec<_> = storage.known.values().copied().collect();
+        let mut blocks: Vec<_> = storage.known.values().cloned().collect();
         blocks.retain(|block| block.header.height >= height);
         blocks.sort_by_key(|block| block.header.height);
         Ok(blocks)
@@ -421,11 +449,7 @@ impl Ledger for Memory {
     fn put_header(&mut self, header: &Header) -> Result<(), LedgerError> {
         self.step(Step::PutHeader, |storage| {
             let id = header.id();
-            let known = KnownBlock {
-                header: *header,
-                body: BodyPresence::Absent,
-                is_invalid: false,
-            };
+            let known = KnownBlock::bare(*header);
             if let std::collections::btree_map::Entry::Vacant(place) = storage.known.entry(id) {
                 place.insert(known);
                 storage.volatile.push(Inverse::Header(id));
@@ -433,7 +457,12 @@ impl Ledger for Memory {
         })
     }
 
-    fn put_body(&mut self, id: &BlockId, body: &Body) -> Result<(), LedgerError> {
+    fn put_body(
+        &mut self,
+        id: &BlockId,
+        body: &Body,
+        inclusions: &[Inclusion],
+    ) -> Result<(), LedgerError> {
         if !self.read()?.known.contains_key(id) {
             return Err(unknown(id));
         }
@@ -443,6 +472,7 @@ impl Ledger for Memory {
                 .volatile
                 .push(Inverse::Body(*id, before.0, before.1));
             storage.put_body(*id, BodyPresence::Known, Some(body.clone()));
+            storage.set_traits(id, inclusions, None);
         })
     }
 
@@ -469,6 +499,7 @@ impl Ledger for Memory {
             let header = block.block().header;
             storage.connect(header, block.diff(), block.undo().clone());
             storage.put_body(id, BodyPresence::Applied, Some(block.block().body.clone()));
+            storage.set_traits(&id, block.inclusions(), block.level());
             storage.moved(Inverse::Connect(before.0, before.1));
         })
     }
@@ -492,12 +523,37 @@ impl Ledger for Memory {
         })
     }
 
-    fn set_invalid(&mut self, id: &BlockId, is_invalid: bool) -> Result<(), LedgerError> {
-        self.step(Step::SetInvalid, |storage| {
-            if let Some(known) = storage.known.get_mut(id) {
-                let before = std::mem::replace(&mut known.is_invalid, is_invalid);
-                storage.volatile.push(Inverse::Invalid(*id, before));
+    fn set_fault(&mut self, id: &BlockId, fault: Fault, is_set: bool) -> Result<(), LedgerError> {
+        self.step(Step::SetFault, |storage| {
+            if let Some(before) = storage.set_fault(id, fault, is_set) {
+                storage.volatile.push(Inverse::Fault(*id, fault, before));
             }
+        })
+    }
+
+    fn anchors(&self) -> Result<Anchors, LedgerError> {
+        Ok(self.read()?.anchors)
+    }
+
+    fn put_anchors(&mut self, anchors: &Anchors) -> Result<(), LedgerError> {
+        self.step(Step::PutAnchors, |storage| {
+            let before = std::mem::replace(&mut storage.anchors, *anchors);
+            storage.volatile.push(Inverse::Anchors(before));
+            if storage.pace == Pace::AtTip {
+                storage.synced();
+            }
+        })
+    }
+
+    fn ballot(&self, key: &PublicKey) -> Result<Ballot, LedgerError> {
+        let kept = self.read()?.ballots.get(key).copied();
+        Ok(kept.unwrap_or_default())
+    }
+
+    fn put_ballot(&mut self, key: &PublicKey, ballot: &Ballot) -> Result<(), LedgerError> {
+        self.step(Step::PutBallot, |storage| {
+            let kept = storage.ballots.entry(*key).or_default();
+            *kept = kept.joined(*ballot);
         })
     }
 }

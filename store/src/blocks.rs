@@ -11,12 +11,14 @@
 //! Moving the tip ([`crate::commit`]); which branches are worth keeping (`node::sync`).
 
 use chain::{Block, BlockId, Body, Header};
+use consensus::AppliedBlock;
 use consensus::difficulty::Target;
-use consensus::fork_choice::Fault;
+use consensus::fork_choice::{Anchors, Fault, Inclusion};
 
 use crate::database::{Batch, Sync};
 use crate::error::StoreError;
-use crate::schema::{BodyState, Faults, StoredHeader, Table, block_key};
+use crate::kill;
+use crate::schema::{BodyState, BodyTraits, Faults, META_ANCHORS, StoredHeader, Table, block_key};
 use crate::store::{Purpose, Store};
 use crate::view::View;
 
@@ -42,15 +44,42 @@ impl Store {
         self.write_chain(&writer, batch, Purpose::Work, Sync::Logged)
     }
 
-    /// Keeps a block that is not on the main chain, or not yet; a second call changes nothing.
+    /// Keeps a block that is not on the main chain, or not yet, with the votes that it includes as
+    /// far as they can be judged; a second call changes nothing.
     ///
     /// # Errors
     /// [`StoreError::Full`] and the disk's other refusals.
-    pub fn put_block(&self, block: &Block) -> Result<(), StoreError> {
+    pub fn put_block(&self, block: &Block, inclusions: &[Inclusion]) -> Result<(), StoreError> {
+        let writer = self.writer();
+        let (id, known) = (block.id(), self.view()?.header(&block.id())?);
+        let faults = match known {
+            Some(known) if known.body != BodyState::Missing => return Ok(()),
+            Some(known) => known.faults,
+            None => Faults::default(),
+        };
+        let traits = BodyTraits {
+            uncle_work: uncle_work(&block.body),
+            inclusions: inclusions.to_vec(),
+            level: None,
+        };
+        let mut batch = self.database.batch();
+        put_block(&mut batch, &id, block, faults, traits);
+        self.write_chain(&writer, batch, Purpose::Work, Sync::Logged)
+    }
+
+    /// Keeps what the choice of the best block is bound to. It is as durable as the blocks before
+    /// it: a power cut never leaves it without them.
+    ///
+    /// # Errors
+    /// The disk's refusal; what was kept before is still there.
+    pub fn put_anchors(&self, anchors: &Anchors) -> Result<(), StoreError> {
         let writer = self.writer();
         let mut batch = self.database.batch();
-        put_body(&mut batch, &self.view()?, &block.id(), block)?;
-        self.write_chain(&writer, batch, Purpose::Work, Sync::Logged)
+        batch.put(Table::Meta, META_ANCHORS, anchors);
+        self.kill_points.pass(kill::ANCHORS_BEFORE_WRITE);
+        self.write_beside(&writer, batch)?;
+        self.kill_points.pass(kill::ANCHORS_AFTER_WRITE);
+        Ok(())
     }
 
     /// Forgets a block that is not on the main chain, header and body.
@@ -106,25 +135,28 @@ impl Store {
     }
 }
 
-/// Header and body of a block, unless its body is here already; marks stay.
-pub(crate) fn put_body(
+/// Header and body of a block that was applied; marks stay. If its body is here already, what
+/// applying it showed takes the place of what was believed of it.
+pub(crate) fn put_applied(
     batch: &mut Batch<'_>,
     view: &View<'_>,
-    id: &BlockId,
-    block: &Block,
+    applied: &AppliedBlock,
 ) -> Result<(), StoreError> {
+    let (id, block) = (applied.id(), applied.block());
+    let traits = BodyTraits::of_applied(applied);
     match view.header(id)? {
-        None => put_block(batch, id, block, Faults::default()),
-        Some(StoredHeader {
-            body: BodyState::Missing,
-            faults,
-            ..
-        }) => put_block(batch, id, block, faults),
-        Some(StoredHeader {
-            body: BodyState::Stored { .. },
-            ..
-        }) => Ok(()),
+        Some(known) if known.body != BodyState::Missing => {
+            let body = BodyState::Stored(traits);
+            if known.body != body {
+                put_header(batch, id, &StoredHeader { body, ..known });
+            }
+        }
+        known => {
+            let faults = known.map_or(Faults::default(), |known| known.faults);
+            put_block(batch, id, block, faults, traits);
+        }
     }
+    Ok(())
 }
 
 /// Header, height and body of a block.
@@ -133,16 +165,14 @@ pub(crate) fn put_block(
     id: &BlockId,
     block: &Block,
     faults: Faults,
-) -> Result<(), StoreError> {
-    let body = BodyState::Stored {
-        uncle_work: uncle_work(&block.body),
-    };
+    traits: BodyTraits,
+) {
     put_header(
         batch,
         id,
         &StoredHeader {
             header: block.header,
-            body,
+            body: BodyState::Stored(traits),
             faults,
         },
     );
@@ -151,7 +181,6 @@ pub(crate) fn put_block(
         &block_key(block.header.height, id),
         &block.body,
     );
-    Ok(())
 }
 
 fn put_header(batch: &mut Batch<'_>, id: &BlockId, record: &StoredHeader) {

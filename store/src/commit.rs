@@ -42,7 +42,7 @@ impl Store {
         let tip = next_tip(view.tip(), applied)?;
         let contents = Contents::of_applied(applied)?;
         let mut batch = self.database.batch();
-        blocks::put_body(&mut batch, &view, applied.id(), applied.block())?;
+        blocks::put_applied(&mut batch, &view, applied)?;
         batch.put(Table::Chain, &height_key(tip.height), applied.id());
         put_state(&mut batch, applied.diff());
         let seen = SeenChange::of(applied.diff(), applied.undo())?;

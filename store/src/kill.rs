@@ -31,10 +31,18 @@ pub const COMMIT_AFTER_WRITE: &str = "store.commit.after_write";
 pub const DISCONNECT_BEFORE_WRITE: &str = "store.disconnect.before_write";
 /// The batch that takes the tip back is written, the caller does not know yet.
 pub const DISCONNECT_AFTER_WRITE: &str = "store.disconnect.after_write";
+/// The anchors' batch is complete in memory.
+pub const ANCHORS_BEFORE_WRITE: &str = "store.anchors.before_write";
+/// The anchors are written, the caller does not know yet.
+pub const ANCHORS_AFTER_WRITE: &str = "store.anchors.after_write";
 /// Durable submissions are gathered in memory.
 pub const PENDING_BEFORE_WRITE: &str = "store.pending.before_write";
 /// Durable submissions are synced, their senders do not know yet.
 pub const PENDING_AFTER_WRITE: &str = "store.pending.after_write";
+/// What a key is about to sign is complete in memory.
+pub const BALLOT_BEFORE_WRITE: &str = "store.ballot.before_write";
+/// What a key is about to sign is synced, the signer does not know yet.
+pub const BALLOT_AFTER_WRITE: &str = "store.ballot.after_write";
 /// Records are appended to the vault and not synced.
 pub const VAULT_BEFORE_SYNC: &str = "vault.append.before_sync";
 /// Records are synced, the caller does not know yet.
@@ -43,7 +51,7 @@ pub const VAULT_AFTER_SYNC: &str = "vault.append.after_sync";
 pub const VAULT_BEFORE_RENAME: &str = "vault.compact.before_rename";
 
 /// All kill points of this crate.
-pub const POINTS: [&str; 12] = [
+pub const POINTS: [&str; 16] = [
     OPEN_LOCKED,
     OPEN_CREATED,
     OPEN_RECOVERED,
@@ -51,8 +59,12 @@ pub const POINTS: [&str; 12] = [
     COMMIT_AFTER_WRITE,
     DISCONNECT_BEFORE_WRITE,
     DISCONNECT_AFTER_WRITE,
+    ANCHORS_BEFORE_WRITE,
+    ANCHORS_AFTER_WRITE,
     PENDING_BEFORE_WRITE,
     PENDING_AFTER_WRITE,
+    BALLOT_BEFORE_WRITE,
+    BALLOT_AFTER_WRITE,
     VAULT_BEFORE_SYNC,
     VAULT_AFTER_SYNC,
     VAULT_BEFORE_RENAME,

@@ -31,6 +31,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ballots;
 mod blocks;
 mod commit;
 mod contents;
@@ -52,13 +53,14 @@ pub mod vault;
 mod verify;
 mod view;
 
+pub use ballots::Ballot;
 pub use error::{KillPointError, StoreError};
 pub use file::write_atomically;
 pub use folder::FolderLock;
 pub use kill::KillPoints;
 pub use peers::{BanRow, PeerRow};
 pub use pending::{GroupQueue, GroupSender, PendingId, PendingRow, group_commit};
-pub use schema::{BodyState, Faults, Location, Stop, StoredHeader, Table, Tip};
+pub use schema::{BodyState, BodyTraits, Faults, Location, Stop, StoredHeader, Table, Tip};
 pub use store::{DiskState, Durability, Options, Recovery, Store};
 pub use vault::{Vault, VaultRecord};
 pub use verify::Verified;

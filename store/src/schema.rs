@@ -2,7 +2,7 @@
 //!
 //! | table | key | payload | rows |
 //! |---|---|---|---|
-//! | meta | name | see [`Tip`], [`Stop`], the stamp's text | 3 |
+//! | meta | name | see [`Tip`], [`Stop`], `Anchors`, the stamp's text | 4 |
 //! | headers | height, id | [`StoredHeader`] | every header accepted |
 //! | heights | id | height | same |
 //! | chain | height | id | main chain |
@@ -16,6 +16,7 @@
 //! | pending | kind, id | the thing's bytes | durable submissions |
 //! | peers | address | [`crate::peers::PeerRow`] | at most `peers::PEERS_MAX` |
 //! | bans | subject | [`crate::peers::BanRow`] | at most `peers::BANS_MAX` |
+//! | ballots | public key | [`crate::ballots::Ballot`] | one for each key that signed here |
 //!
 //! # Invariants
 //! * Numbers in keys are big-endian, so that the order of keys is the order of heights: bodies are
@@ -31,15 +32,19 @@
 //! # Not here
 //! Tuning of tables ([`crate::database`]); what a batch holds ([`crate::commit`]).
 
-use chain::codec::{self, SchemaRead, SchemaWrite};
+use chain::codec::{self, List, SchemaRead, SchemaWrite};
 use chain::units::RateEpoch;
 use chain::{BlockId, Hash32, Header, Height, PublicKey};
+use consensus::AppliedBlock;
+use consensus::fork_choice::Inclusion;
+use genesis::law;
 pub use genesis::law::UNDO_BLOCKS;
 
 /// Version of everything below.
-pub const FORMAT: u32 = 1;
-/// Oldest version that can still be opened.
-pub const FORMAT_OLDEST: u32 = 1;
+pub const FORMAT: u32 = 2;
+/// Oldest version that can still be opened. What format 1 did not keep about votes cannot be made
+/// up for without the states that the blocks were applied to: such a chain is fetched anew.
+pub const FORMAT_OLDEST: u32 = 2;
 
 /// A column family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,11 +77,13 @@ pub enum Table {
     Peers,
     /// Who is banned until when.
     Bans,
+    /// What the node's own keys have signed.
+    Ballots,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Meta,
         Self::Headers,
         Self::Heights,
@@ -91,6 +98,7 @@ impl Table {
         Self::Pending,
         Self::Peers,
         Self::Bans,
+        Self::Ballots,
     ];
 
     /// Name on disk.
@@ -111,6 +119,7 @@ impl Table {
             Self::Pending => "pending",
             Self::Peers => "peers",
             Self::Bans => "bans",
+            Self::Ballots => "ballots",
         }
     }
 
@@ -131,6 +140,8 @@ impl Table {
 pub const META_TIP: &[u8] = b"tip";
 /// Meta key of the [`Stop`].
 pub const META_STOP: &[u8] = b"stop";
+/// Meta key of the [`consensus::fork_choice::Anchors`].
+pub const META_ANCHORS: &[u8] = b"anchors";
 /// Meta key of the stamp, the same text as in the folder's stamp file.
 pub const META_STAMP: &[u8] = b"stamp";
 
@@ -158,20 +169,44 @@ pub enum Stop {
     Clean,
 }
 
+/// Memory of the votes that a block includes: each has a seat at least.
+const INCLUSIONS_BYTES_MAX: usize = law::VOTE_SEATS_MAX * size_of::<Inclusion>();
+
+/// What a node that starts must know about a body without reading it, to weigh its branch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SchemaRead, SchemaWrite)]
+#[wincode(crate = "chain::codec::wincode")]
+pub struct BodyTraits {
+    /// Summed work of the included uncles (hashes).
+    pub uncle_work: u128,
+    /// The votes that it includes, as the block tree counts them.
+    #[wincode(with = "List<Inclusion, INCLUSIONS_BYTES_MAX>")]
+    pub inclusions: Vec<Inclusion>,
+    /// Once the first block of a term was applied: the level of the term after.
+    pub level: Option<u32>,
+}
+
+impl BodyTraits {
+    /// What applying a block showed.
+    #[must_use]
+    pub fn of_applied(applied: &AppliedBlock) -> Self {
+        Self {
+            uncle_work: applied.uncle_work().get(),
+            inclusions: applied.inclusions().to_vec(),
+            level: applied.level(),
+        }
+    }
+}
+
 /// Whether a block's body is in the bodies table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, SchemaRead, SchemaWrite)]
+#[derive(Clone, Debug, PartialEq, Eq, SchemaRead, SchemaWrite)]
 #[wincode(crate = "chain::codec::wincode")]
 pub enum BodyState {
     /// Not yet received, or dropped.
     #[wincode(tag = 0)]
     Missing,
-    /// In the bodies table. The work of the uncles it includes stands here, so that a node that
-    /// starts can weigh its branches without reading their bodies.
+    /// In the bodies table.
     #[wincode(tag = 1)]
-    Stored {
-        /// Summed work of the included uncles (hashes).
-        uncle_work: u128,
-    },
+    Stored(BodyTraits),
 }
 
 /// What is known for good against a block; neither mark implies the other.
@@ -185,7 +220,7 @@ pub struct Faults {
 }
 
 /// A header and what goes with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, SchemaRead, SchemaWrite)]
+#[derive(Clone, Debug, PartialEq, Eq, SchemaRead, SchemaWrite)]
 #[wincode(crate = "chain::codec::wincode")]
 pub struct StoredHeader {
     /// The header.
@@ -299,7 +334,7 @@ mod tests {
             .map(|table| format!("{} {}", table.number(), table.name()))
             .collect();
         let frozen = "0 meta,1 headers,2 heights,3 chain,4 bodies,5 undo,6 values,7 nodes,8 seen,\
-                      9 transactions,10 envelopes,11 pending,12 peers,13 bans";
+                      9 transactions,10 envelopes,11 pending,12 peers,13 bans,14 ballots";
         assert_eq!(names.join(","), frozen);
     }
 

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chain::{Block, Height};
+use consensus::fork_choice::Anchors;
 use consensus::state::tree::EMPTY_ROOT;
 use genesis::Params;
 
@@ -27,7 +28,9 @@ use crate::error::StoreError;
 use crate::file;
 use crate::folder::{self, CHAIN_FOLDER, CHAIN_FOLDER_NEW, FolderLock, Found, STAMP_FILE, Stamp};
 use crate::kill::{self, KillPoints};
-use crate::schema::{self, Faults, META_STAMP, META_STOP, META_TIP, Stop, Table, Tip};
+use crate::schema::{
+    self, BodyTraits, Faults, META_ANCHORS, META_STAMP, META_STOP, META_TIP, Stop, Table, Tip,
+};
 use crate::space::{self, SystemVolume, Volume};
 use crate::view::View;
 
@@ -319,6 +322,15 @@ impl Store {
         )
     }
 
+    /// Writes a batch about blocks that moves no tip, as durable as the blocks before it are.
+    pub(crate) fn write_beside(&self, writer: &Writer, batch: Batch<'_>) -> Result<(), StoreError> {
+        let sync = match writer.durability {
+            Durability::Grouped { .. } => Sync::Logged,
+            Durability::EachBlock | Durability::Buffered => Sync::Durable,
+        };
+        self.write_chain(writer, batch, Purpose::Relief, sync)
+    }
+
     /// Writes a batch, if there is room for it.
     pub(crate) fn write(
         &self,
@@ -391,8 +403,10 @@ fn genesis_batch<'d>(
             state_root: EMPTY_ROOT,
         },
     );
+    batch.put(Table::Meta, META_ANCHORS, &Anchors::default());
     batch.put(Table::Chain, &schema::height_key(height), &id);
-    blocks::put_block(&mut batch, &id, genesis, Faults::default())?;
+    let traits = BodyTraits::default();
+    blocks::put_block(&mut batch, &id, genesis, Faults::default(), traits);
     Ok(batch)
 }
 

@@ -82,9 +82,11 @@ impl View<'_> {
             codec::decode::<StateKey>(key, key.len()).is_ok()
         })?;
         let nodes = self.verify_payloads(Table::Nodes, |_| true)?;
+        self.anchors()?;
         self.pending_bytes()?;
         self.peers()?;
         self.bans()?;
+        self.ballots()?;
         Ok(Verified {
             blocks,
             headers,

@@ -20,6 +20,7 @@ use chain::{
     Block, BlockId, Body, EnvelopeBytes, Hash32, Header, Height, MessageId, PublicKey, Transaction,
     TxId,
 };
+use consensus::fork_choice::Anchors;
 use consensus::{StateKey, StateView, ViewError};
 use genesis::Params;
 use rocksdb::{IteratorMode, ReadOptions, Snapshot};
@@ -28,8 +29,8 @@ use crate::database::database_error;
 use crate::error::StoreError;
 use crate::record;
 use crate::schema::{
-    self, BodyState, Location, META_STOP, META_TIP, PREFIX_BYTES, Stop, StoredHeader, Table, Tip,
-    block_key, height_key,
+    self, BodyState, Location, META_ANCHORS, META_STOP, META_TIP, PREFIX_BYTES, Stop, StoredHeader,
+    Table, Tip, block_key, height_key,
 };
 use crate::store::Store;
 use crate::undo::UndoRecord;
@@ -263,6 +264,15 @@ impl<'s> View<'s> {
     /// The store that it is a moment of.
     pub(crate) fn store(&self) -> &'s Store {
         self.store
+    }
+
+    /// What the choice of the best block is bound to.
+    ///
+    /// # Errors
+    /// As [`View::id_at`].
+    pub fn anchors(&self) -> Result<Anchors, StoreError> {
+        self.get(Table::Meta, META_ANCHORS)?
+            .ok_or_else(|| StoreError::damaged("meta: there are no anchors"))
     }
 
     /// How the run before ended.

@@ -15,10 +15,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use chain::{Amount, Hash32, Network, Timestamp, TxId};
+use chain::units::CheckpointNumber;
+use chain::{Amount, BlockId, Hash32, Height, Network, PublicKey, Timestamp, TxId};
 use consensus::testing::{Owner, TestChain, TestEnvelope};
 use store::{
-    BanRow, KillPoints, Options, PeerRow, PendingId, PendingRow, Store, Vault, folder, vault,
+    Ballot, BanRow, KillPoints, Options, PeerRow, PendingId, PendingRow, Store, Vault, folder,
+    vault,
 };
 
 const HEAD: &str = "\
@@ -59,6 +61,15 @@ fn live(path: &Path) -> BTreeMap<String, Hash32> {
         .expect("room");
     store
         .put_ban("somebody", &BanRow::new(Timestamp::new(4), "a reason"))
+        .expect("room");
+    let ballot = Ballot {
+        last_voted: Some(Height::new(7)),
+        max_source: Some(CheckpointNumber::new(1)),
+        max_target: Some(CheckpointNumber::new(2)),
+        target_id: Some(BlockId::from_bytes([8; 32])),
+    };
+    store
+        .put_ballot(&PublicKey::from_bytes([6; 32]), &ballot)
         .expect("room");
     let digest = store.view().expect("a tip").digest().expect("readable");
     digest

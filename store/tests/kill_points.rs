@@ -16,10 +16,11 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use chain::{Height, Network, TxId};
+use chain::{BlockId, Height, Network, PublicKey, TxId};
+use consensus::fork_choice::{Anchors, FinalBlock};
 use consensus::testing::{Owner, TestChain};
 use genesis::Params;
-use store::{Durability, KillPoints, Options, PendingId, PendingRow, Store, Vault, kill};
+use store::{Ballot, Durability, KillPoints, Options, PendingId, PendingRow, Store, Vault, kill};
 
 /// Names the folder and the kill point to the process that is to be killed.
 const FOLDER: &str = "STORE_TEST_FOLDER";
@@ -54,11 +55,39 @@ fn chain_of_three() -> TestChain {
     memory
 }
 
+fn anchors(number: u64) -> Anchors {
+    Anchors {
+        finalized: Some(FinalBlock {
+            height: Height::new(number),
+            id: BlockId::from_bytes([7; 32]),
+        }),
+        ..Anchors::default()
+    }
+}
+
 fn waiting(number: u8) -> PendingRow {
     PendingRow {
         id: PendingId::Transaction(TxId::from_bytes([number; 32])),
         bytes: vec![number],
     }
+}
+
+fn key() -> PublicKey {
+    PublicKey::from_bytes([5; 32])
+}
+
+/// Puts the ballot first and signs then, as a voter does; what is signed is noted down.
+fn vote(store: &Store, acknowledged: &mut Acknowledged, height: u64) {
+    let kept = store.view().and_then(|view| view.ballot(&key()));
+    if kept.expect("readable").last_voted >= Some(Height::new(height)) {
+        return;
+    }
+    let ballot = Ballot {
+        last_voted: Some(Height::new(height)),
+        ..Ballot::default()
+    };
+    store.put_ballot(&key(), &ballot).expect("room");
+    acknowledged.note(&format!("vote {height}"));
 }
 
 /// Passes every point at least once.
@@ -79,6 +108,9 @@ fn script(folder: &Path, kill_points: &KillPoints) {
         acknowledged.note(&format!("tip {number}"));
         store.put_pending(&[waiting(number)]).expect("room");
         acknowledged.note(&format!("pending {number}"));
+        vote(&store, &mut acknowledged, number.into());
+        store.put_anchors(&anchors(number.into())).expect("room");
+        acknowledged.note(&format!("anchors {number}"));
     }
     store.disconnect(blocks[2].id()).expect("the tip");
     acknowledged.note("tip 2");
@@ -116,6 +148,17 @@ fn inspect(folder: &Path, what: &str) {
         tip.abs_diff(acknowledged) <= 1,
         "{what}: tip {tip}, acknowledged {acknowledged}"
     );
+    let last_anchors = lines
+        .iter()
+        .rev()
+        .find_map(|line| line.strip_prefix("anchors "));
+    let acknowledged: u64 = last_anchors.map_or(0, |number| number.parse().expect("a number"));
+    let kept = view.anchors().expect(what).finalized;
+    let kept = kept.map_or(0, |finalized| finalized.height.get());
+    assert!(
+        (acknowledged..=acknowledged + 1).contains(&kept),
+        "{what}: anchors {kept}, acknowledged {acknowledged}"
+    );
     let waits: Vec<_> = view.pending().map(|row| row.expect(what)).collect();
     for number in 1..=3 {
         if lines.contains(&format!("pending {number}")) {
@@ -125,6 +168,16 @@ fn inspect(folder: &Path, what: &str) {
             );
         }
     }
+    let votes = lines.iter().filter_map(|line| line.strip_prefix("vote "));
+    let votes: Vec<u64> = votes
+        .map(|height| height.parse().expect("a number"))
+        .collect();
+    let signed = votes.last().copied().map(Height::new);
+    let ballot = view.ballot(&key()).expect(what);
+    assert!(
+        ballot.last_voted >= signed,
+        "{what}: {signed:?} was signed, {ballot:?} is kept"
+    );
     let vault_lines: Vec<u64> = lines
         .iter()
         .filter_map(|line| line.strip_prefix("vault "))
@@ -168,6 +221,41 @@ fn an_undisturbed_run_passes_every_point() {
         assert!(passes > 0, "{point} was not passed");
     }
     inspect(folder.path(), "undisturbed");
+}
+
+#[test]
+fn a_kill_between_ballot_and_vote_never_lets_a_height_be_voted_for_twice() {
+    let executable = std::env::current_exe().expect("this test runs");
+    let mut lost = 0;
+    for point in [kill::BALLOT_BEFORE_WRITE, kill::BALLOT_AFTER_WRITE] {
+        for pass in 1..=3 {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let status = Command::new(&executable)
+                .args(["--exact", "an_undisturbed_run_passes_every_point"])
+                .env(FOLDER, folder.path())
+                .env(POINT, format!("{point}:{pass}"))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .expect("this test can start itself");
+            assert!(!status.success(), "{point}:{pass} killed nobody");
+            // The next life votes for everything that it may.
+            let params = Params::of(Network::Regtest);
+            let node = folder.path().join("node");
+            let store = Store::open(&node, &params, Options::default()).expect("undamaged");
+            let mut acknowledged = Acknowledged::open(folder.path());
+            (1..=3).for_each(|height| vote(&store, &mut acknowledged, height));
+            let lines = Acknowledged::lines(folder.path());
+            let votes = lines.iter().filter(|line| line.starts_with("vote "));
+            let votes: Vec<_> = votes.cloned().collect();
+            let mut distinct = votes.clone();
+            distinct.dedup();
+            assert_eq!(votes, distinct, "{point}:{pass}");
+            lost += 3 - votes.len();
+        }
+    }
+    // What was durable and not signed is lost, once for each kill after the write.
+    assert_eq!(lost, 3);
 }
 
 #[test]

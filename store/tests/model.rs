@@ -9,12 +9,13 @@
 //! # Not here
 //! Damage and refusals: beside the modules that name them.
 
-use chain::units::RateEpoch;
-use chain::{Amount, Network};
+use chain::units::{CheckpointNumber, RateEpoch};
+use chain::{Amount, Block, BlockId, Envelope, Height, Network, PublicKey, Transaction};
+use consensus::fork_choice::{Anchors, Checkpoint, FinalBlock};
 use consensus::testing::{Owner, TestChain, TestEnvelope};
 use consensus::{StateView, state, transition};
 use proptest::prelude::*;
-use store::{Durability, Options, Store};
+use store::{Ballot, BodyState, BodyTraits, Durability, Options, Store};
 
 /// One step of a script.
 #[derive(Clone, Debug)]
@@ -30,6 +31,10 @@ enum Step {
     ConnectEmpty(u8),
     /// So many blocks back, or as many as there are.
     Disconnect(u8),
+    /// A key of ours signs for the tip.
+    Vote,
+    /// The choice of the best block is bound to something.
+    Bind(u8),
     /// The process ends without closing the store.
     Kill,
     /// The process ends in order.
@@ -49,6 +54,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => connect,
         2 => (1..9u8).prop_map(Step::ConnectEmpty),
         4 => (1..7u8).prop_map(Step::Disconnect),
+        2 => Just(Step::Vote),
+        1 => any::<u8>().prop_map(Step::Bind),
         1 => Just(Step::Kill),
         1 => Just(Step::Close),
     ];
@@ -61,7 +68,13 @@ struct Twins {
     store: Option<Store>,
     /// Never falls, so that a branch does not repeat the content of the one before.
     numbers: u64,
+    /// The highest tip that was signed for: a reorg does not lower it.
+    voted: Option<Height>,
+    anchors: Anchors,
 }
+
+/// Blocks before a script begins: from here on the bonds of the first of them vote.
+const TRUNK_BLOCKS: u64 = 24;
 
 impl Twins {
     fn new() -> Self {
@@ -72,8 +85,11 @@ impl Twins {
             memory,
             store: None,
             numbers: 0,
+            voted: None,
+            anchors: Anchors::default(),
         };
         twins.open();
+        (0..TRUNK_BLOCKS).for_each(|_| twins.connect(0, 0, false));
         twins
     }
 
@@ -102,11 +118,37 @@ impl Twins {
             }
             Step::ConnectEmpty(count) => (0..count).for_each(|_| self.connect(0, 0, false)),
             Step::Disconnect(count) => {
-                for _ in 0..u64::from(count).min(self.memory.tip().height.get()) {
+                let most = self.memory.tip().height.get();
+                for _ in 0..u64::from(count).min(most) {
                     let applied = self.memory.disconnect();
                     let block = self.store().disconnect(applied.id()).expect("the tip");
                     assert_eq!(block, *applied.block());
                 }
+            }
+            Step::Vote => {
+                let tip = Some(self.memory.tip().height);
+                let ballot = Ballot {
+                    last_voted: tip,
+                    ..Ballot::default()
+                };
+                let put = self.store().put_ballot(&PublicKey::default(), &ballot);
+                put.expect("room");
+                self.voted = self.voted.max(tip);
+            }
+            Step::Bind(number) => {
+                let id = BlockId::from_bytes([number; 32]);
+                let checkpoint = Checkpoint {
+                    number: CheckpointNumber::new(number.into()),
+                    id,
+                };
+                let height = Height::new(number.into());
+                self.anchors = Anchors {
+                    justified: (number > 9).then_some(checkpoint),
+                    finalized: Some(FinalBlock { height, id }),
+                    contradiction: (number > 99).then_some(id),
+                    settled: height,
+                };
+                self.store().put_anchors(&self.anchors).expect("room");
             }
             Step::Kill => self.open(),
             Step::Close => {
@@ -146,7 +188,7 @@ impl Twins {
                 payer.transfer(&params, prefix, &[(payee, Amount::from_base(7))])
             })
             .collect();
-        let block = self.memory.build(payer.account(), &transfers, &envelopes);
+        let block = self.build(&transfers, &envelopes);
         let checked = self.memory.check(&block).expect("valid by itself");
         let view = self.store().view().expect("a tip");
         let applied = transition::apply(&view, checked, &params).expect("valid on the store");
@@ -156,6 +198,49 @@ impl Twins {
             *self.memory.connect(&block).expect("valid in memory"),
             applied
         );
+    }
+
+    /// A block with these items, a bond while it is young, and all votes for the block before.
+    fn build(&self, transfers: &[Transaction], envelopes: &[Envelope]) -> Block {
+        let (memory, payer) = (&self.memory, Owner::new(0));
+        let height = memory.tip().height;
+        let account = state::value::account(memory.state(), &payer.account());
+        let amount = Amount::from_x3c(1).expect("below the cap");
+        let fee = Amount::from_base(1_000_000);
+        let has_coins = Some(account.expect("memory answers").balance) >= amount.checked_add(fee);
+        let bonds =
+            (has_coins && transfers.is_empty() && height.get() % 2 == 1 && height.get() < 9)
+                .then(|| memory.bond(&payer, 0, &Owner::new(1_000 + height.get()), amount));
+        let voters: Vec<Owner> = (1_000..1_010).map(Owner::new).collect();
+        let voter = |_, key: &_| voters.iter().find(|voter| voter.key() == *key).cloned();
+        let votes = memory.votes_for(height, voter);
+        memory.build_with(payer.account(), |draft| {
+            for tx in transfers.iter().chain(&bonds) {
+                let tx = memory.check_transaction(tx).expect("valid");
+                draft.try_transaction(&tx).expect("it fits");
+            }
+            for envelope in envelopes {
+                let envelope = memory.check_envelope(envelope).expect("valid");
+                draft.try_envelope(&envelope).expect("it fits");
+            }
+            for vote in &votes {
+                draft.try_vote(vote).expect("it fits");
+            }
+        })
+    }
+
+    /// What the header rows say of bodies is what applying the blocks showed.
+    fn assert_traits(&self) {
+        let view = self.store().view().expect("a tip");
+        for applied in self.memory.blocks() {
+            let stored = view.header(applied.id()).expect("readable").expect("put");
+            let traits = BodyTraits::of_applied(applied);
+            assert_eq!(
+                traits.inclusions.len(),
+                applied.block().body.aux.votes.len()
+            );
+            assert_eq!(stored.body, BodyState::Stored(traits));
+        }
     }
 
     /// Every map of the state is the same, row by row, and nothing else is in the store.
@@ -177,11 +262,15 @@ impl Twins {
             assert_eq!(view.seen_in(*epoch), memory.seen_in(*epoch));
         }
         let height = self.memory.tip().height;
-        for height in [height.get() / 2, height.get(), height.get() + 1].map(chain::Height::new) {
+        for height in [height.get() / 2, height.get(), height.get() + 1].map(Height::new) {
             assert_eq!(view.ancestor(height), memory.ancestor(height));
         }
+        let ballot = view.ballot(&PublicKey::default()).expect("readable");
+        assert_eq!(ballot.last_voted, self.voted);
         let hash = state::state_hash(memory, self.memory.params());
         assert_eq!(view.state_hash(), hash);
+        assert_eq!(view.anchors(), Ok(self.anchors));
+        self.assert_traits();
         let verified = view.verify().expect("undamaged");
         assert_eq!(verified.values, memory.values().len() as u64);
         assert_eq!(verified.nodes, memory.nodes().len() as u64);

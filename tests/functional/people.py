@@ -122,21 +122,19 @@ class Follower:
             self.lines.put((now_ms(), json.loads(line)))
 
     def states(self, text, last="in_block"):
-        """Milliseconds from writing until a text was shown and until it was `last`, by this
-        reader's clock."""
-        delivered = None
+        """Milliseconds from writing until a text was first shown (`delivered`) and until each state
+        up to `last`, by this reader's clock."""
+        times = {}
         end = time.monotonic() + MINING_PATIENCE_S
-        while True:
+        while last not in times:
             try:
                 at, message = self.lines.get(timeout=max(0.1, end - time.monotonic()))
             except queue.Empty:
-                raise AssertionError(f"{text!r} did not become {last}") from None
-            if message["text"] != text:
-                continue
-            if delivered is None:
-                delivered = at - message["sent_ms"]
-            if message["state"] == last:
-                return delivered, at - message["sent_ms"]
+                raise AssertionError(f"{text!r} did not become {last}, but {times}") from None
+            if message["text"] == text:
+                times.setdefault("delivered", at - message["sent_ms"])
+                times.setdefault(message["state"], at - message["sent_ms"])
+        return times
 
     def close(self):
         if self.process.poll() is None:

@@ -55,7 +55,7 @@ pub(crate) fn measure(history: &History, rounds: usize) -> Vec<Finding> {
                     let store = history::open(folder.path(), history.params());
                     let write = || {
                         for block in history.blocks() {
-                            store.put_block(block).expect("room on the disk");
+                            store.put_block(block, &[]).expect("room on the disk");
                         }
                         store.close().expect("room on the disk");
                     };

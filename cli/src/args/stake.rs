@@ -18,6 +18,12 @@ use super::Wait;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StakeCommand {
+    /// Make a key that votes; it holds no coins.
+    Keygen {
+        /// File to write; it must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Lock coins so that a key may vote for blocks.
     Bond {
         /// Amount in X3C, for example 100.
@@ -51,6 +57,12 @@ pub(crate) enum StakeCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MasternodeCommand {
+    /// Make a key that signs checkpoints; it holds no coins.
+    Keygen {
+        /// File to write; it must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Lock the collateral and register a masternode.
     Register(RegisterArgs),
     /// Put a banned masternode back into service; its operator's own account pays the fee.

@@ -26,6 +26,7 @@ use wallet::stake::{Registration, StakeOrder};
 
 use crate::args::stake::{MasternodeCommand, RegisterArgs};
 use crate::args::{NodeAccess, SharedArgs, Wait};
+use crate::commands::keygen;
 use crate::commands::profile::{now, open, rng};
 use crate::commands::stake::owned;
 use crate::commands::waiting::{settle, wait_for_foreign};
@@ -38,6 +39,7 @@ pub(crate) async fn run(
     command: &MasternodeCommand,
 ) -> Result<()> {
     match command {
+        MasternodeCommand::Keygen { out } => keygen::run(shared, out),
         MasternodeCommand::Register(args) => register(shared, access, args).await,
         MasternodeCommand::Revive {
             masternode,
@@ -110,7 +112,7 @@ fn voting_file_beside(operator_file: &Path) -> Result<PathBuf> {
     name.push(".voting");
     let file = PathBuf::from(name);
     if !file.exists() {
-        secrets::new_signing_key(&file, &mut rng())?;
+        keygen::make(&file)?;
         output::warn(&format!(
             "a voting key was made: {}; keep it",
             file.display()

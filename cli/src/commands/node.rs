@@ -14,7 +14,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use genesis::Params;
 use network::Switch;
-use node::{Clock, Config, RunningNode, StartError};
+use node::engine::Reorgs;
+use node::{Clock, Config, KeyFileError, RunningNode, StartError};
 use rand_core::TryRng;
 use rpc::types::AddressText;
 use store::{KillPoints, write_atomically};
@@ -29,7 +30,8 @@ pub(crate) async fn run(shared: &SharedArgs, args: &NodeArgs) -> Result<()> {
     let folder = folder(shared, "node")?;
     let settings = NodeSettings::load(shared, args, &folder, std::env::vars())?;
     log_to_stderr(&settings.log_level)?;
-    let params = Params::of(shared.network);
+    let mut params = Params::of(shared.network);
+    params.trusted.extend(args.trust);
     let miner = settings
         .miner_address
         .as_deref()
@@ -40,7 +42,15 @@ pub(crate) async fn run(shared: &SharedArgs, args: &NodeArgs) -> Result<()> {
         })
         .transpose()
         .map_err(|error| Failure::error(Exit::Usage, "bad_address", error.to_string()))?;
-    let config = node_config(&settings, params.clone(), &folder)?;
+    let config = Config {
+        join: args.join,
+        reorgs: if args.accept_reorg {
+            Reorgs::Accepted
+        } else {
+            Reorgs::Lawful
+        },
+        ..node_config(&settings, params.clone(), &folder)?
+    };
     let mut running = node::start(config).await.map_err(refused)?;
     // Before anybody is told that the node is there, so that no early signal ends it uncleanly.
     let asked_to_stop = asked_to_stop()?;
@@ -96,15 +106,16 @@ fn node_config(settings: &NodeSettings, params: Params, folder: &Path) -> Result
         folder: folder.to_owned(),
         p2p_listen: addresses(&settings.p2p_listen)?,
         connect: addresses(&settings.connect)?,
-        mdns: if settings.mdns {
-            Switch::On
-        } else {
-            Switch::Off
-        },
+        lookup: switch(!settings.connect_only),
+        mdns: switch(settings.mdns),
         rpc_listen: settings.rpc_listen,
         public_rpc_listen: settings.public_rpc_listen,
         metrics_listen: settings.metrics_listen,
         clock: Clock::shifted(settings.mock_time_offset_ms),
+        stake_key: settings.stake_key.clone(),
+        operator_key: settings.operator_key.clone(),
+        join: None,
+        reorgs: Reorgs::Lawful,
         kill_points,
         random,
     })
@@ -137,18 +148,40 @@ fn announce(
     Ok(())
 }
 
+fn switch(is_on: bool) -> Switch {
+    if is_on { Switch::On } else { Switch::Off }
+}
+
 fn refused(error: StartError) -> anyhow::Error {
     let exit = match &error {
-        StartError::Store(_) | StartError::Ledger(_) | StartError::NodeKey { .. } => Exit::Folder,
+        StartError::Store(_)
+        | StartError::Ledger(_)
+        | StartError::NodeKey { .. }
+        | StartError::OtherChain { .. } => Exit::Folder,
+        StartError::KeyFile(error) => key_file_refusal(error).0,
         _ => Exit::Failed,
     };
     let reason = match &error {
         StartError::Store(store::StoreError::Locked { .. }) => "locked",
         StartError::Store(_) | StartError::Ledger(_) => "folder",
         StartError::NodeKey { .. } => "node_key",
+        StartError::OtherChain { .. } => "other_chain",
+        StartError::KeyFile(error) => key_file_refusal(error).1,
         _ => "start",
     };
     Failure::error(exit, reason, error.to_string())
+}
+
+/// Exit and word for a key file that was not made or not used.
+pub(crate) const fn key_file_refusal(error: &KeyFileError) -> (Exit, &'static str) {
+    match error {
+        KeyFileError::Locked { .. } => (Exit::Folder, "key_locked"),
+        KeyFileError::Exposed { .. } => (Exit::Folder, "key_exposed"),
+        KeyFileError::NotAKey { .. } => (Exit::Folder, "key_damaged"),
+        KeyFileError::Exists { .. } => (Exit::Usage, "file_exists"),
+        KeyFileError::Missing { .. } => (Exit::Usage, "no_key_file"),
+        _ => (Exit::Usage, "bad_file"),
+    }
 }
 
 /// Log lines on standard error, one per event.

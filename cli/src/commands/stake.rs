@@ -23,6 +23,7 @@ use wallet::stake::StakeOrder;
 
 use crate::args::stake::StakeCommand;
 use crate::args::{NodeAccess, SharedArgs, Wait};
+use crate::commands::keygen;
 use crate::commands::profile::{now, open, rng};
 use crate::commands::waiting::settle;
 use crate::{access, output, secrets};
@@ -33,6 +34,7 @@ pub(crate) async fn run(
     command: &StakeCommand,
 ) -> Result<()> {
     match command {
+        StakeCommand::Keygen { out } => keygen::run(shared, out),
         StakeCommand::Bond {
             amount,
             vote_key_file,

@@ -70,7 +70,7 @@ impl Rule {
             (Self::TimeTooNew { .. }, _) => Severity::Harmless,
             // Honest peers pass on headers whose bodies they have not judged, and an operator may
             // have marked the ancestor invalid here alone.
-            (Self::InvalidAncestor, _) => Severity::Minor,
+            (Self::InvalidAncestor | Self::NotTrusted { .. }, _) => Severity::Minor,
             // Two answers in a race may arrive out of order.
             (Self::HeaderParent { .. }, _) => Severity::Serious,
             // These depend on the header and its ancestors alone: the verdict is everybody's.

@@ -165,6 +165,8 @@ pub fn handover(boundary: Boundary, params: &Params) -> Handover {
         (true, false, _) if is_stalled && qualifies(&diligent, supply, params) => {
             Handover::Restart(diligent)
         }
+        // Nobody is left who could replace those who do not sign: they must not sit for ever.
+        (true, false, false) if is_stalled => Handover::End,
         (true, false, _) => Handover::Keep,
     }
 }
@@ -255,6 +257,8 @@ mod tests {
         let restart = Handover::Restart(diligent.clone());
         assert_eq!(decide(true, false, true, &fit, &diligent), restart);
         assert_eq!(decide(true, false, true, &fit, &unfit), Handover::Keep);
+        assert_eq!(decide(true, false, true, &unfit, &unfit), Handover::End);
+        assert_eq!(decide(true, false, false, &unfit, &unfit), Handover::Keep);
         assert_eq!(decide(true, false, false, &fit, &diligent), Handover::Keep);
     }
 }

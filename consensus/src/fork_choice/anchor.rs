@@ -5,7 +5,8 @@
 //!   invalid.
 //! * A justified checkpoint gives way only to one with a greater number, whichever branch it is on;
 //!   it stays even when the block that proved it is left.
-//! * What is final stays final: another branch is marked, never followed.
+//! * What is final stays final: another branch is marked, never followed, and no new one begins
+//!   below it. Only the operator's word changes that.
 //!
 //! # Spec
 //! docs/spec/12-fork-choice.md §3, §4, §6
@@ -14,20 +15,47 @@
 //! What makes a checkpoint justified or final ([`crate::finality`]); what outlives a restart
 //! (`store`).
 
-use chain::BlockId;
+use chain::codec::{SchemaRead, SchemaWrite};
 use chain::units::CheckpointNumber;
+use chain::{BlockId, Height};
 
 use super::node::{Fault, Standing};
 use super::{BlockTree, TipChange};
-use crate::error::TreeError;
+use crate::error::{Rule, TreeError};
 
 /// A checkpoint and its block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, SchemaRead, SchemaWrite)]
+#[wincode(crate = "chain::codec::wincode")]
 pub struct Checkpoint {
     /// Its number.
     pub number: CheckpointNumber,
     /// Its block.
     pub id: BlockId,
+}
+
+/// A block that is never left again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, SchemaRead, SchemaWrite)]
+#[wincode(crate = "chain::codec::wincode")]
+pub struct FinalBlock {
+    /// Its height.
+    pub height: Height,
+    /// The block.
+    pub id: BlockId,
+}
+
+/// What the choice of the best block is bound to, whichever branch the state is on: what a node
+/// must not forget. Default: nothing yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, SchemaRead, SchemaWrite)]
+#[wincode(crate = "chain::codec::wincode")]
+pub struct Anchors {
+    /// The highest justified checkpoint that a state showed.
+    pub justified: Option<Checkpoint>,
+    /// The final block.
+    pub finalized: Option<FinalBlock>,
+    /// A block that a quorum put in the place of a final one: the operator has to decide.
+    pub contradiction: Option<BlockId>,
+    /// Up to this height he has.
+    pub settled: Height,
 }
 
 /// A switch that disconnects more blocks than this looks at the work on both sides.
@@ -99,6 +127,57 @@ impl BlockTree {
         self.finalized.as_ref()
     }
 
+    /// Takes back every word about finality: the final block, the justified one, and the marks.
+    /// Returns the blocks that were marked.
+    pub fn forget_finality(&mut self) -> Vec<BlockId> {
+        let mut marked = Vec::new();
+        for (id, node) in &mut self.nodes {
+            if node.set_fault(Fault::ConflictsWithFinality, false) {
+                marked.push(*id);
+            }
+        }
+        (self.justified, self.finalized) = (None, None);
+        self.aside.clear();
+        self.refresh_standing(self.root);
+        self.choose_anew();
+        marked
+    }
+
+    /// The operator's word that the chain through `id` is the right one: the block is final, and
+    /// nothing that was justified or final before binds. Returns the blocks that were marked before
+    /// and those that are marked now.
+    ///
+    /// # Errors
+    /// [`TreeError::UnknownBlock`]; [`Rule::InvalidAncestor`] if it can never be followed.
+    pub fn join(&mut self, id: &BlockId) -> Result<(Vec<BlockId>, Vec<BlockId>), TreeError> {
+        let node = self.nodes.get(id);
+        match node.map(|node| node.standing) {
+            None => return Err(TreeError::UnknownBlock { id: *id }),
+            Some(Standing::Invalid) => return Err(Rule::InvalidAncestor.into()),
+            Some(Standing::Sound | Standing::ConflictsWithFinality) => {}
+        }
+        let before = self.forget_finality();
+        Ok((before, self.finalize(id)?))
+    }
+
+    /// Takes the branches that begin with these blocks out of the choice, and all others into it.
+    /// What is set aside is otherwise a branch like any: it grows and is downloaded.
+    pub fn set_aside(&mut self, branches: impl IntoIterator<Item = BlockId>) {
+        let branches = branches.into_iter().collect();
+        if branches != self.aside {
+            self.aside = branches;
+            self.choose_anew();
+        }
+    }
+
+    /// Whether a block is, or descends from, one that was set aside.
+    pub(super) fn is_aside(&self, id: &BlockId) -> bool {
+        self.aside.iter().any(|branch| {
+            self.header(branch)
+                .is_some_and(|header| self.ancestor(id, header.height) == Some(*branch))
+        })
+    }
+
     /// Whether a change of the tip throws away far more work than it brings: more than
     /// [`GUARD_BLOCKS`] blocks, for less than a quarter of their work. Two thirds of a roster can
     /// justify such a branch with hardly any work; the operator decides.
@@ -118,6 +197,7 @@ impl BlockTree {
         let is_followed = |id: &BlockId| {
             let node = self.nodes.get(id);
             node.is_some_and(|node| node.standing == Standing::Sound && node.score.is_some())
+                && !self.is_aside(id)
         };
         let justified = self.justified.map(|checkpoint| checkpoint.id);
         let mut anchors = justified.into_iter().chain(self.finalized);

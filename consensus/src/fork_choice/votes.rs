@@ -15,6 +15,7 @@
 
 use std::collections::BTreeMap;
 
+use chain::codec::{SchemaRead, SchemaWrite};
 use chain::units::BondId;
 use chain::{BlockId, Height};
 use genesis::law;
@@ -27,7 +28,8 @@ use crate::error::TreeError;
 pub const HEARD_BLOCKS: u64 = 8;
 
 /// A vote that a body includes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, SchemaRead, SchemaWrite)]
+#[wincode(crate = "chain::codec::wincode")]
 pub struct Inclusion {
     /// For the ancestor this many blocks below the including one.
     pub back: u8,
@@ -50,8 +52,6 @@ struct Counted {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Votes {
     by_bond: BTreeMap<BondId, Counted>,
-    /// Seats of before the last restart, included on the main chain.
-    restored: u32,
 }
 
 impl Votes {
@@ -61,9 +61,7 @@ impl Votes {
             vote.inclusions > 0 || (vote.is_heard && !voted_twice(**bond))
         };
         let seats = self.by_bond.iter().filter(counts);
-        seats.fold(self.restored, |sum, (_, vote)| {
-            sum.saturating_add(vote.seats)
-        })
+        seats.fold(0, |sum: u32, (_, vote)| sum.saturating_add(vote.seats))
     }
 }
 
@@ -108,25 +106,29 @@ impl BlockTree {
         }
     }
 
-    /// Seats per distance that the block `id` of the main chain included, as the disk kept them:
-    /// the first for its parent.
+    /// The votes that the block `id` includes, now that it was applied: in place of what was
+    /// believed of them before.
     ///
     /// # Errors
     /// [`TreeError::UnknownBlock`].
-    pub fn restore_seats(&mut self, id: &BlockId, seats_by_back: &[u8]) -> Result<(), TreeError> {
-        let header = self.header(id).ok_or(TreeError::UnknownBlock { id: *id })?;
-        let mut cursor = header.parent;
-        for seats in seats_by_back {
-            let Some(node) = self.nodes.get_mut(&cursor) else {
-                break;
-            };
-            let parent = node.header.parent;
-            if *seats > 0 {
-                node.votes.restored = node.votes.restored.saturating_add(u32::from(*seats));
-                self.recount(cursor);
-            }
-            cursor = parent;
+    pub fn correct_inclusions(
+        &mut self,
+        id: &BlockId,
+        inclusions: &[Inclusion],
+    ) -> Result<(), TreeError> {
+        let node = self
+            .nodes
+            .get_mut(id)
+            .ok_or(TreeError::UnknownBlock { id: *id })?;
+        let same = |one: &Inclusion| inclusions.contains(one);
+        if node.inclusions.len() == inclusions.len() && node.inclusions.iter().all(same) {
+            return Ok(());
         }
+        self.count_inclusions(id, false);
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.inclusions = inclusions.to_vec();
+        }
+        self.refresh_inclusions(id);
         Ok(())
     }
 

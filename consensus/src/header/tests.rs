@@ -1,5 +1,7 @@
 //! One test per rule of a header, each breaking that rule alone.
 
+use std::collections::BTreeMap;
+
 use chain::Network;
 use genesis::{Pow, Retarget};
 
@@ -248,6 +250,25 @@ fn time_moves_forward() {
         let rule = broken_by(|header| header.time = found);
         assert_eq!(rule, Rule::TimeNotAfterParent { parent, found });
     }
+}
+
+#[test]
+fn a_chain_that_leaves_a_trusted_block_aside_is_refused_and_its_uncles_are_not() {
+    let (params, context, now) = setup();
+    let header = mined(template(&context, &params), params.pow);
+    let height = header.height;
+    let trusting = |id| Params {
+        trusted: BTreeMap::from([(height, id)]),
+        ..params.clone()
+    };
+    let other = trusting(chain::BlockId::from_bytes([7; 32]));
+    let refused = Err(Rule::NotTrusted { height });
+    assert_eq!(check_header(&header, &context, &other, now), refused);
+    assert_eq!(check_stored_header(&header, &context, &other), refused);
+    let including = header.time;
+    assert!(check_uncle_header(&header, &context, &other, including).is_ok());
+    let own = trusting(header.id());
+    assert!(check_header(&header, &context, &own, now).is_ok());
 }
 
 #[test]

@@ -35,7 +35,9 @@ impl Owner {
         }
     }
 
-    pub(super) fn keypair(&self) -> &Keypair {
+    /// Both halves of the key.
+    #[must_use]
+    pub fn keypair(&self) -> &Keypair {
         &self.keypair
     }
 

@@ -14,7 +14,9 @@ use super::*;
 use crate::reward;
 use crate::state::StateKey;
 use crate::state::value::{Account, Supply};
-use crate::testing::{MemoryState, Owner, TestChain, TestEnvelope, reseal, solve};
+use crate::testing::{
+    MemoryState, Owner, TestChain, TestEnvelope, alice, bob, miner, reseal, solve,
+};
 
 mod admission;
 mod context;
@@ -30,18 +32,6 @@ mod world;
 
 /// Covers every fee of these tests.
 const MAX_FEE: Amount = Amount::from_base(100_000);
-
-fn alice() -> Owner {
-    Owner::new(1)
-}
-
-fn bob() -> Owner {
-    Owner::new(2)
-}
-
-fn miner() -> AccountId {
-    Owner::new(9).account()
-}
 
 fn base(units: u64) -> Amount {
     Amount::from_base(units)

@@ -16,6 +16,9 @@
 //! level NAME N                      the first block of a term was applied
 //! justified NUMBER NAME news        or: known
 //! final NAME                        or: final NAME conflicts
+//! aside NAME..                      first blocks of branches that are no candidates; all others are
+//! join NAME                         the operator's word
+//! corrected NAME VOTE..             what applying it showed of its votes
 //! expect best NAME                  or: expect best smaller NAME NAME (by id)
 //! expect best-header NAME
 //! expect status NAME STATUS
@@ -226,6 +229,19 @@ impl Stage {
                 let refused = self.tree.finalize(&self.id(name));
                 assert_eq!(refused, Err(TreeError::ConflictsWithFinality));
             }
+            ["aside", names @ ..] => {
+                let branches: Vec<_> = names.iter().map(|name| self.id(name)).collect();
+                self.tree.set_aside(branches);
+            }
+            ["join", name] => {
+                self.tree.join(&self.id(name)).expect("it is known");
+            }
+            ["corrected", name, votes @ ..] => {
+                let votes: Vec<_> = votes.iter().map(|vote| inclusion(vote)).collect();
+                self.tree
+                    .correct_inclusions(&self.id(name), &votes)
+                    .expect("it is known");
+            }
             ["chain", from, count, "on", parent] => {
                 let count: usize = count.parse().expect("a number");
                 let mut parent = (*parent).to_owned();
@@ -311,4 +327,7 @@ scripts! {
     branches_pass_through_the_justified_block,
     what_is_final_stays_final,
     a_light_branch_is_suspicious,
+    a_branch_set_aside_is_no_candidate,
+    the_operators_word_changes_what_is_final,
+    applying_a_block_shows_what_its_votes_are_worth,
 }

@@ -146,7 +146,7 @@ async fn lowest_change(notices: &mut broadcast::Receiver<Notice>) -> u64 {
         loop {
             match notices.recv().await {
                 Ok(Notice::TipMoved(moves)) => return lowest_of(&moves),
-                Ok(_) => {}
+                Ok(Notice::Pending(_) | Notice::VotesGathered) => {}
                 // Some moves were missed.
                 Err(RecvError::Lagged(_)) => return 0,
                 Err(RecvError::Closed) => std::future::pending().await,

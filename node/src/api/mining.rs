@@ -13,9 +13,11 @@ use rpc::types::{Generate, Generated, Hex, SubmitSolution, SubmittedBlock, Templ
 use rpc::{ErrorCode, RpcFailure};
 
 use super::{Api, ledger, unavailable};
-use crate::ledger::LedgerError;
+use crate::protocol::TemplateError;
 use crate::service::Mailbox;
 
+/// Why there are no templates while the node stands still for its operator.
+pub(super) const ALARM: &str = "alarm";
 /// A template is worth searching this long: then transactions and time have moved on.
 const TEMPLATE_LIFE_MS: u64 = 30_000;
 /// Most blocks that one call of `dev_generate` makes.
@@ -28,8 +30,7 @@ pub(super) async fn template(mailbox: &Mailbox, payout: AccountId) -> Result<Tem
     mailbox
         .run(move |desk| {
             let now = desk.now();
-            let made = desk.node.template(payout, now);
-            let block = desk.noted(made).ok_or(LedgerError::Full)?;
+            let block = desk.template(payout)?;
             let header = block.header;
             let job = desk.keep_job(block);
             Ok((job, header, now))
@@ -45,7 +46,15 @@ pub(super) async fn template(mailbox: &Mailbox, payout: AccountId) -> Result<Tem
                 expires_ms: now.get().saturating_add(TEMPLATE_LIFE_MS),
             },
         )
-        .map_err(ledger)
+        .map_err(no_template)
+}
+
+/// There is no work for now.
+fn no_template(error: TemplateError) -> RpcFailure {
+    match error {
+        TemplateError::Ledger(error) => ledger(error),
+        other => RpcFailure::new(ErrorCode::Busy, ALARM, other.to_string()),
+    }
 }
 
 impl Api {
@@ -80,14 +89,10 @@ impl Api {
         for _ in 0..asked.count {
             let block = self
                 .mailbox
-                .run(move |desk| {
-                    let now = desk.now();
-                    let made = desk.node.template(payout, now);
-                    desk.noted(made)
-                })
+                .run(move |desk| desk.template(payout))
                 .await
                 .map_err(unavailable)?
-                .ok_or_else(|| ledger(LedgerError::Full))?;
+                .map_err(no_template)?;
             let pow = self.params.pow;
             let solving = tokio::task::spawn_blocking(move || solve(block, solver, pow));
             let (solved, back) = solving

@@ -19,6 +19,7 @@ use rpc::types::{
 };
 use rpc::{RpcFailure, Subscription};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 
 use super::mining;
 use crate::engine::TipMove;
@@ -27,6 +28,8 @@ use crate::service::{Mailbox, Notice};
 
 /// A template is made anew for new items at most this often.
 const TEMPLATE_PACE: Duration = Duration::from_millis(500);
+/// ... and for new votes at most this often.
+const VOTES_PACE: Duration = Duration::from_millis(100);
 /// A template is made anew without any news this often, so that its time moves.
 const TEMPLATE_REFRESH: Duration = Duration::from_secs(15);
 
@@ -34,7 +37,7 @@ const TEMPLATE_REFRESH: Duration = Duration::from_secs(15);
 pub(super) fn heads(mailbox: &Mailbox) -> Subscription<Head> {
     stream(mailbox, |notice| match notice {
         Notice::TipMoved(moves) => head(&moves).into_iter().collect(),
-        Notice::Pending(_) => Vec::new(),
+        Notice::Pending(_) | Notice::VotesGathered => Vec::new(),
     })
 }
 
@@ -43,23 +46,32 @@ pub(super) fn envelopes(mailbox: &Mailbox) -> Subscription<EnvelopeEvent> {
     stream(mailbox, |notice| match notice {
         Notice::TipMoved(moves) => moves.iter().map(moved).collect(),
         Notice::Pending(item) => pending(&item).into_iter().collect(),
+        Notice::VotesGathered => Vec::new(),
     })
 }
 
-/// Work for a miner, anew whenever better work is there.
+/// Work for a miner, anew whenever better work is there. While the node may not mine, the stream
+/// ends, and a new one waits a while before it ends too.
 pub(super) fn templates(mailbox: &Mailbox, payout: AccountId) -> Subscription<Template> {
     let (publisher, subscription) = channel();
     let mailbox = mailbox.clone();
     tokio::spawn(async move {
         let mut notices = mailbox.listen();
+        let mut has_begun = false;
         loop {
             let template = match mining::template(&mailbox, payout).await {
                 Ok(template) => template,
-                Err(failure) => return publisher.close(failure),
+                Err(failure) => {
+                    if failure.reason == mining::ALARM && !has_begun {
+                        tokio::time::sleep(TEMPLATE_REFRESH).await;
+                    }
+                    return publisher.close(failure);
+                }
             };
             if publisher.publish(template).is_err() {
                 return;
             }
+            has_begun = true;
             tokio::select! {
                 () = publisher.closed() => return,
                 () = better_work(&mut notices) => {}
@@ -70,18 +82,29 @@ pub(super) fn templates(mailbox: &Mailbox, payout: AccountId) -> Subscription<Te
     subscription
 }
 
-/// Completes at once when the tip moves, and a moment after a new item came.
+/// Completes at once when the tip moves, a moment after new items came, and a shorter one after
+/// votes did.
 async fn better_work(notices: &mut tokio::sync::broadcast::Receiver<Notice>) {
-    match notices.recv().await {
-        Ok(Notice::TipMoved(_)) | Err(RecvError::Lagged(_)) => {}
-        Err(RecvError::Closed) => std::future::pending().await,
-        Ok(Notice::Pending(_)) => {
-            let until_tip = async {
-                while !matches!(notices.recv().await, Ok(Notice::TipMoved(_)) | Err(_)) {}
-            };
-            // Whichever comes first: a new tip does not wait for the pace.
-            let _ = tokio::time::timeout(TEMPLATE_PACE, until_tip).await;
-        }
+    let made = Instant::now();
+    let mut due: Option<Instant> = None;
+    loop {
+        let is_due = async {
+            match due {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        let notice = tokio::select! {
+            () = is_due => return,
+            notice = notices.recv() => notice,
+        };
+        let wanted = match notice {
+            Ok(Notice::TipMoved(_)) | Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => return std::future::pending().await,
+            Ok(Notice::Pending(_)) => Instant::now() + TEMPLATE_PACE,
+            Ok(Notice::VotesGathered) => made + VOTES_PACE,
+        };
+        due = Some(due.map_or(wanted, |due| due.min(wanted)));
     }
 }
 

@@ -10,6 +10,8 @@
 //! # Not here
 //! The order of these steps: [`Engine::open`].
 
+use std::collections::BTreeMap;
+
 use chain::BlockId;
 use consensus::error::TreeError;
 use consensus::fork_choice::{Fault, Seen};
@@ -44,7 +46,7 @@ impl<L: Ledger> Engine<L> {
                 .check_uncles(header, &self.ledger.uncles(&id)?)
                 .unwrap_or_default();
             self.tree
-                .add_body(&id, &uncles, &[], Seen::BeforeRestart)
+                .add_body(&id, &uncles, &known.inclusions, Seen::BeforeRestart)
                 .map_err(|error| damaged(error.to_string()))?;
         }
         if known.body == BodyPresence::Applied {
@@ -52,13 +54,67 @@ impl<L: Ledger> Engine<L> {
                 .mark_applied(&id)
                 .map_err(|error| damaged(error.to_string()))?;
         }
+        if let Some(level) = known.level {
+            self.tree
+                .note_level(&id, level)
+                .map_err(|error| damaged(error.to_string()))?;
+        }
         Ok(())
     }
 
-    pub(super) fn restore_mark(&mut self, id: &BlockId) -> Result<(), LedgerError> {
-        match self.tree.invalidate(id, Fault::Invalid) {
+    /// Levels of the root's term and the next, whose snapshots were taken at or below the root.
+    pub(super) fn restore_levels(&mut self) -> Result<(), LedgerError> {
+        let root = self.tree.header(self.tree.root());
+        let Some(root) = root.map(|root| root.height) else {
+            return Ok(());
+        };
+        let mut levels = BTreeMap::new();
+        let newest = self.params.term(root);
+        for taken_in in [newest.checked_sub(1), Some(newest)].into_iter().flatten() {
+            let Some(id) = self.ledger.id_at(self.params.term_start(taken_in))? else {
+                continue;
+            };
+            let known = self.ledger.block(&id)?;
+            if let Some(level) = known.and_then(|known| known.level) {
+                let used_in = u64::from(taken_in.get()).saturating_add(1);
+                levels.insert(used_in, level);
+                if id == *self.tree.root() {
+                    self.tree
+                        .note_level(&id, level)
+                        .map_err(|error| damaged(error.to_string()))?;
+                }
+            }
+        }
+        self.tree.set_levels_below(levels);
+        Ok(())
+    }
+
+    /// Binds the choice of the best block to what was justified and final before, and marks what
+    /// leaves it aside.
+    pub(super) fn restore_anchors(&mut self, known: &[KnownBlock]) -> Result<(), LedgerError> {
+        self.anchors = self.ledger.anchors()?;
+        self.bind_tree()?;
+        for block in known.iter().filter(|block| block.conflicts_with_finality) {
+            let (id, height) = (block.header.id(), block.header.height);
+            let on_its_way = self
+                .anchors
+                .finalized
+                .is_some_and(|finalized| self.tree.ancestor(&finalized.id, height) == Some(id));
+            if on_its_way {
+                // The operator joined its chain, and the process ended before this was settled.
+                self.ledger
+                    .set_fault(&id, Fault::ConflictsWithFinality, false)?;
+            } else {
+                self.restore_mark(&id, Fault::ConflictsWithFinality)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn restore_mark(&mut self, id: &BlockId, fault: Fault) -> Result<(), LedgerError> {
+        match self.tree.invalidate(id, fault) {
             // It found no place.
-            Ok(()) | Err(TreeError::UnknownBlock { .. }) => Ok(()),
+            Ok(()) | Err(TreeError::UnknownBlock { .. } | TreeError::Root) => Ok(()),
             Err(error) => Err(damaged(error.to_string())),
         }
     }

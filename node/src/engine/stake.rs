@@ -4,33 +4,41 @@
 //! * A vote counts in the tree with the seats of the committee of its height, if the snapshot is
 //!   one that the vote's branch shares with our state; else it is believed with one seat until
 //!   the block that includes it is applied.
-//! * The tree hears of levels and checkpoints from states that were reached, and from nowhere else.
+//! * The tree hears of checkpoints from states that were reached, and from nowhere else; what it is
+//!   told the ledger keeps before.
 //!
 //! # Spec
 //! docs/spec/12-fork-choice.md §2-3, docs/spec/17-stake.md §3
 //!
 //! # Not here
-//! Votes that are heard (`node::protocol`); the law (`consensus::stake`, `consensus::finality`).
+//! Votes that are heard ([`crate::votes`]); the law (`consensus::stake`, `consensus::finality`).
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use chain::units::BondId;
 use chain::vote::{IncludedVote, Vote};
 use chain::{BlockId, Header, Height};
-use consensus::error::TreeError;
-use consensus::fork_choice::{Checkpoint, Inclusion};
+use consensus::fork_choice::{Anchors, Checkpoint, FinalBlock, Inclusion};
 use consensus::stake::{self, Committee, check_vote};
 use consensus::state::value;
 
-use super::{Engine, damaged};
-use crate::ledger::{BodyPresence, KnownBlock, Ledger, LedgerError};
+use super::Engine;
+use crate::ledger::{Ledger, LedgerError};
 
-/// Blocks below the tip whose votes are counted again after a start.
-const RESTORED_VOTES_BLOCKS: u64 = 64;
+/// What a committee follows from: equal keys, equal committees, whatever our own state is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CommitteeKey {
+    /// The height it votes for.
+    pub height: Height,
+    /// The first block of the term whose snapshot is used, and the block of the lottery; nothing
+    /// where there is no snapshot, and so nobody votes.
+    pub drawn_by: Option<(BlockId, BlockId)>,
+}
 
 impl<L: Ledger> Engine<L> {
     /// The committee of a block at `height` above `parent`; nothing if only that branch's own state
-    /// knows it.
+    /// knows it. For a height above the next one `parent` may be any block below it on its branch.
     ///
     /// # Errors
     /// [`LedgerError`].
@@ -39,24 +47,99 @@ impl<L: Ledger> Engine<L> {
         parent: &BlockId,
         height: Height,
     ) -> Result<Option<Committee>, LedgerError> {
-        let view = self.ledger.view()?;
+        match self.committee_key(parent, height)? {
+            Some(key) => self.committee_of(&key),
+            None => Ok(None),
+        }
+    }
+
+    /// What the committee of a block at `height` above `parent` follows from; nothing if only that
+    /// branch's own state knows it. Reads no state.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn committee_key(
+        &self,
+        parent: &BlockId,
+        height: Height,
+    ) -> Result<Option<CommitteeKey>, LedgerError> {
         let Some(term) = stake::snapshot_term(&self.params, height) else {
-            return Ok(Some(Committee::default()));
+            return Ok(Some(CommitteeKey {
+                height,
+                drawn_by: None,
+            }));
         };
-        let boundary = self.params.term_start(term);
-        let is_shared = self.ancestor_of(parent, boundary)? == self.ledger.id_at(boundary)?;
-        if !is_shared || value::snapshot(&view, term)?.is_none() {
+        let start = self.params.term_start(term);
+        let boundary = self.ancestor_of(parent, start)?;
+        if boundary.is_none() || boundary != self.ledger.id_at(start)? {
             return Ok(None);
         }
-        let lottery = height.checked_sub(self.params.lookback_blocks);
-        let lottery = match lottery {
+        let lottery = match height.checked_sub(self.params.lookback_blocks) {
             Some(height) => self.ancestor_of(parent, height)?,
             None => None,
         };
-        match lottery {
-            Some(block) => Ok(Some(stake::committee(&view, &self.params, height, &block)?)),
-            None => Ok(None),
+        let drawn_by = boundary.zip(lottery);
+        Ok(drawn_by.map(|drawn_by| CommitteeKey {
+            height,
+            drawn_by: Some(drawn_by),
+        }))
+    }
+
+    /// The committee that follows from `key`; nothing if the snapshot is gone, or not there yet.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn committee_of(&self, key: &CommitteeKey) -> Result<Option<Committee>, LedgerError> {
+        let Some((_, lottery)) = key.drawn_by else {
+            return Ok(Some(Committee::default()));
+        };
+        if !self.has_snapshot(key.height)? {
+            return Ok(None);
         }
+        let view = self.ledger.view()?;
+        let drawn = stake::committee(&view, &self.params, key.height, &lottery)?;
+        Ok(Some(drawn))
+    }
+
+    fn has_snapshot(&self, height: Height) -> Result<bool, LedgerError> {
+        let Some(term) = stake::snapshot_term(&self.params, height) else {
+            return Ok(false);
+        };
+        Ok(value::snapshot(&self.ledger.view()?, term)?.is_some())
+    }
+
+    /// Whether somebody votes for the block of our chain at `height`.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn has_committee(&self, height: Height) -> Result<bool, LedgerError> {
+        let Some(term) = stake::snapshot_term(&self.params, height) else {
+            return Ok(false);
+        };
+        let head = value::snapshot(&self.ledger.view()?, term)?;
+        Ok(head.is_some_and(|head| head.weight > 0))
+    }
+
+    /// Blocks since a checkpoint became final on our chain; nothing while finality is off.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn finality_gap_blocks(&self) -> Result<Option<u64>, LedgerError> {
+        let head = value::roster_head(&self.ledger.view()?)?;
+        let height = self.tip()?.0.get();
+        let gap = || height.saturating_sub(head.last_final_height.get());
+        Ok(head.front.map(|_| gap()))
+    }
+
+    /// A vote for `id` was heard, verified against the committee of its height. Says whether it
+    /// counts; what is not in the tree does not.
+    pub fn hear_vote(&mut self, id: &BlockId, bond: BondId, seats: u32) -> bool {
+        self.tree.hear_vote(id, bond, seats).unwrap_or(false)
+    }
+
+    /// Two votes of `bond` for different blocks at `height` are known.
+    pub fn note_double_vote(&mut self, height: Height, bond: BondId) {
+        self.tree.note_double_vote(height, bond);
     }
 
     /// The ancestor of a block of the tree; below the root there is only our own chain.
@@ -119,101 +202,47 @@ impl<L: Ledger> Engine<L> {
         Ok(inclusions)
     }
 
-    /// Tells the tree what the state after `id`, the tip, shows.
-    pub(super) fn note_state(&mut self, id: &BlockId, height: Height) -> Result<(), LedgerError> {
-        let (level, finality) = {
-            let view = self.ledger.view()?;
-            let term = self.params.term(height);
-            let level = if self.params.term_start(term) == height {
-                let head = value::snapshot(&view, term)?;
-                Some(head.map_or(0, |head| head.level.into()))
-            } else {
-                None
-            };
-            (level, value::finality(&view)?)
-        };
-        if let Some(level) = level {
-            self.tree
-                .note_level(id, level)
-                .map_err(|error| damaged(error.to_string()))?;
+    /// Tells the tree what the state after the tip shows about finality; the ledger keeps it first.
+    pub(super) fn note_state(&mut self) -> Result<(), LedgerError> {
+        self.must_note = true;
+        let is_beside = self.is_beside_finality()?;
+        if self.joining().is_none() && !is_beside {
+            let finality = value::finality(&self.ledger.view()?)?;
+            let anchors = self.anchors_after(finality)?;
+            self.keep_anchors(anchors)?;
+            self.bind_tree()?;
         }
-        let at = |number| self.ledger.id_at(self.params.checkpoint_height(number));
-        if let Some(id) = at(finality.justified)? {
-            let number = finality.justified;
-            self.tree.justify(Checkpoint { number, id });
-        }
-        if let Some(id) = at(finality.finalized)?
-            && self.tree.finalized() != Some(&id)
-        {
-            match self.tree.finalize(&id) {
-                // Deeper than the tree: everything in it descends from there.
-                Ok(_) | Err(TreeError::UnknownBlock { .. }) => {}
-                Err(error) => return Err(damaged(error.to_string())),
-            }
-        }
+        self.must_note = false;
         Ok(())
     }
 
-    /// After a start: levels of the chain's terms, as far as snapshots are kept; votes that its
-    /// newest blocks include; checkpoints.
-    pub(super) fn restore_stake(&mut self, known: &[KnownBlock]) -> Result<(), LedgerError> {
-        let (tip_height, tip) = self.tip()?;
-        let mut levels: BTreeMap<u64, u32> = BTreeMap::new();
-        {
-            let view = self.ledger.view()?;
-            let newest = self.params.term(tip_height).get();
-            for term in newest.saturating_sub(2)..=newest {
-                let term = chain::units::Term::new(term);
-                if let Some(head) = value::snapshot(&view, term)? {
-                    let used_in = u64::from(term.get()).saturating_add(1);
-                    levels.insert(used_in, head.level.into());
-                }
-            }
-        }
-        let on_chain = known
-            .iter()
-            .filter(|block| block.body == BodyPresence::Applied);
-        for block in on_chain.clone() {
-            let height = block.header.height;
-            let term = self.params.term(height);
-            if self.params.term_start(term) != height {
-                continue;
-            }
-            // Older snapshots are gone: the oldest one that is kept stands for them.
-            let used_in = u64::from(term.get()).saturating_add(1);
-            let kept = levels.range(used_in..).next();
-            let level = kept.map_or(0, |(_, level)| *level);
-            self.tree
-                .note_level(&block.header.id(), level)
-                .map_err(|error| damaged(error.to_string()))?;
-        }
-        self.tree.set_levels_below(levels);
-        let oldest = tip_height.get().saturating_sub(RESTORED_VOTES_BLOCKS);
-        for block in on_chain.filter(|block| block.header.height.get() > oldest) {
-            let id = block.header.id();
-            let Some(body) = self.ledger.body(&id)? else {
-                continue;
-            };
-            let seats = self.seats_by_back(&block.header, &body.aux.votes)?;
-            self.tree
-                .restore_seats(&id, &seats)
-                .map_err(|error| damaged(error.to_string()))?;
-        }
-        self.note_state(&tip, tip_height)
+    /// Whether the tip is on a branch that is about to be left.
+    fn is_beside_finality(&self) -> Result<bool, LedgerError> {
+        let Some(finalized) = self.anchors.finalized else {
+            return Ok(false);
+        };
+        let on_chain = self.ledger.id_at(finalized.height)?;
+        Ok(on_chain.is_some_and(|id| id != finalized.id))
     }
 
-    fn seats_by_back(
-        &self,
-        header: &Header,
-        votes: &[IncludedVote],
-    ) -> Result<Vec<u8>, LedgerError> {
-        let mut seats = vec![0u8; usize::from(genesis::law::VOTE_BACK_MAX)];
-        for inclusion in self.inclusions(header, votes)? {
-            let index = usize::from(inclusion.back).checked_sub(1);
-            if let Some(sum) = index.and_then(|index| seats.get_mut(index)) {
-                *sum = sum.saturating_add(u8::try_from(inclusion.seats).unwrap_or(u8::MAX));
-            }
+    /// The anchors, with what a state of our chain shows.
+    fn anchors_after(&self, shown: value::Finality) -> Result<Anchors, LedgerError> {
+        let mut anchors = self.anchors;
+        let justified = anchors.justified.map(|known| known.number);
+        if shown.justified > justified.unwrap_or_default() {
+            let height = self.params.checkpoint_height(shown.justified);
+            anchors.justified = self.ledger.id_at(height)?.map(|id| Checkpoint {
+                number: shown.justified,
+                id,
+            });
         }
-        Ok(seats)
+        let height = self.params.checkpoint_height(shown.finalized);
+        let known = anchors.finalized.map(|finalized| finalized.height);
+        if height > known.unwrap_or_default()
+            && let Some(id) = self.ledger.id_at(height)?
+        {
+            anchors.finalized = Some(FinalBlock { height, id });
+        }
+        Ok(anchors)
     }
 }

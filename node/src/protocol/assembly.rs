@@ -140,9 +140,10 @@ impl<L: Ledger> Node<L> {
         let Some(body) = block.into_body() else {
             return self.verdict(token, Verdict::Ignore);
         };
+        let aux = body.aux.clone();
         match self.engine.add_body(&id, body, &self.mempool) {
             Ok(advance) => {
-                self.settle(advance, now)?;
+                self.body_added(&id, &aux, advance, now)?;
                 self.judge(&id, token)
             }
             Err(Refusal::Rule(rule)) if rule.condemns_block() => {

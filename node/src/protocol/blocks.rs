@@ -11,14 +11,14 @@
 //! Putting announced blocks together: [`super::assembly`]. Loose transactions and envelopes:
 //! [`super::items`].
 
-use chain::{Block, BlockId, Body, Header, Timestamp, codec};
+use chain::{Aux, Block, BlockId, Body, Header, Timestamp, codec};
 use consensus::fork_choice::{BlockStatus, Insertion};
 use consensus::{Carrier, Rule, Severity};
 use genesis::law;
 
 use super::assembly::Assembly;
 use super::{Action, Node, Question, Token, Topic, Verdict};
-use crate::engine::Refusal;
+use crate::engine::{Advance, Refusal};
 use crate::ledger::{Ledger, LedgerError, Pace};
 use crate::peers::Offence;
 use crate::relay::{Contradiction, Reconstruction, new_items};
@@ -54,7 +54,12 @@ impl<L: Ledger> Node<L> {
         };
         let header = announcement.header;
         let id = header.id();
-        match self.take_header(&header, Some(from), now)? {
+        let is_news = self.engine.tree().status(&id).is_none() && !self.parked.contains(&header);
+        let fate = self.take_header(&header, Some(from), now)?;
+        if is_news && (fate == HeaderFate::Known || self.parked.contains(&header)) {
+            self.note_age(header.time, now);
+        }
+        match fate {
             HeaderFate::Known => {}
             HeaderFate::Waits => {
                 self.remember_early(&header, from);
@@ -121,9 +126,10 @@ impl<L: Ledger> Node<L> {
         // Only blocks that were applied are handed out: whoever has this one to give judged it.
         self.remember_bringer(id, peer);
         let fresh = new_items(&body, &self.mempool);
+        let aux = body.aux.clone();
         match self.engine.add_body(&id, body, &self.mempool) {
             Ok(advance) => {
-                self.settle(advance, now)?;
+                self.body_added(&id, &aux, advance, now)?;
                 self.announce_if_new(&id, &fresh, now)
             }
             Err(Refusal::Rule(rule) | Refusal::Uncle(rule)) => {
@@ -148,7 +154,7 @@ impl<L: Ledger> Node<L> {
         // Whoever hands it in is told of it, however far behind we are.
         self.engine.set_pace(Pace::AtTip)?;
         match self.engine.add_header(&block.header, now) {
-            Ok(_) => {}
+            Ok(_) => self.judge_early_votes(block.header.height, &id)?,
             Err(Refusal::Ledger(error)) => return Err(error),
             Err(refusal) => return Ok(BlockSubmission::Refused(refusal)),
         }
@@ -156,6 +162,7 @@ impl<L: Ledger> Node<L> {
             return Ok(BlockSubmission::AlreadyKnown);
         }
         let fresh = new_items(&block.body, &self.mempool);
+        let aux = block.body.aux.clone();
         match self.engine.add_body(&id, block.body, &self.mempool) {
             Ok(advance) => {
                 let condemned = advance
@@ -163,7 +170,7 @@ impl<L: Ledger> Node<L> {
                     .iter()
                     .find(|(condemned, _)| *condemned == id)
                     .cloned();
-                self.settle(advance, now)?;
+                self.body_added(&id, &aux, advance, now)?;
                 if let Some((_, rule)) = condemned {
                     return Ok(BlockSubmission::Refused(Refusal::Rule(rule)));
                 }
@@ -173,6 +180,21 @@ impl<L: Ledger> Node<L> {
             Err(Refusal::Ledger(error)) => Err(error),
             Err(refusal) => Ok(BlockSubmission::Refused(refusal)),
         }
+    }
+
+    /// A body was taken: its votes are looked at, and what follows from its moves is done.
+    pub(super) fn body_added(
+        &mut self,
+        id: &BlockId,
+        aux: &Aux,
+        advance: Advance,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        self.settle(advance, now)?;
+        if let Some(header) = self.engine.tree().header(id).copied() {
+            self.witness(&header, aux)?;
+        }
+        Ok(())
     }
 
     /// Gossips the tip if it is `id` and young: nobody needs to hear of history.
@@ -219,6 +241,7 @@ impl<L: Ledger> Node<L> {
             Ok(insertion) => {
                 if insertion == Insertion::Added {
                     self.remember_uncle(*header);
+                    self.judge_early_votes(header.height, &header.id())?;
                 }
                 Ok(HeaderFate::Known)
             }

@@ -130,6 +130,9 @@ impl<L: Ledger> Node<L> {
         let last = branch.0.last().map(|last| *last.header());
         let height = match self.engine.add_branch(&branch.0) {
             Ok(()) => {
+                for checked in &branch.0 {
+                    self.judge_early_votes(checked.header().height, checked.id())?;
+                }
                 let ahead = last.filter(|last| self.engine.tree().may_win(&last.id()));
                 if is_whole && is_full {
                     self.last_header.insert(peer.to_owned(), branch.tip());

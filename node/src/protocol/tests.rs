@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use chain::{AccountId, Block, Height, Network};
+use chain::{AccountId, Amount, Block, Height, Network, PublicKey};
+use consensus::fork_choice::{Anchors, Fault, Inclusion};
 use consensus::testing::MemoryState;
 use consensus::transition::AppliedBlock;
 use genesis::Params;
 
 use super::*;
-use crate::ledger::{BodyPresence, KnownBlock};
+use crate::ledger::{Ballot, BodyPresence, KnownBlock};
 use crate::peers::BAN_SCORE;
 use crate::wire::BlockAnnouncement;
 
+mod confirm;
+mod guard;
 mod hostile;
 mod light;
+mod staked;
+mod votes;
 
 /// A ledger that forgets everything when it is dropped.
 pub(super) struct Memory {
@@ -25,6 +30,12 @@ pub(super) struct Memory {
     /// Heights at which the pace changed.
     paces: Vec<(Pace, u64)>,
     full_for: Option<Write>,
+    ballots: BTreeMap<PublicKey, Ballot>,
+    /// Ballots written so far.
+    ballots_put: u64,
+    /// The power goes right after a ballot is written.
+    cut_after_ballot: bool,
+    anchors: Anchors,
 }
 
 /// What a full disk has no room for.
@@ -32,15 +43,16 @@ pub(super) struct Memory {
 enum Write {
     Header,
     Connect,
+    Ballot,
+    Anchors,
 }
 
 impl Memory {
     fn new(params: &Params) -> Self {
         let genesis = params.genesis();
         let known = KnownBlock {
-            header: genesis.header,
             body: BodyPresence::Applied,
-            is_invalid: false,
+            ..KnownBlock::bare(genesis.header)
         };
         Self {
             state: MemoryState::new(params),
@@ -50,6 +62,10 @@ impl Memory {
             genesis: genesis.id(),
             paces: Vec::new(),
             full_for: None,
+            ballots: BTreeMap::new(),
+            ballots_put: 0,
+            cut_after_ballot: false,
+            anchors: Anchors::default(),
         }
     }
 
@@ -61,9 +77,10 @@ impl Memory {
         }
     }
 
-    fn set_body(&mut self, id: &BlockId, body: BodyPresence) {
+    fn set_body(&mut self, id: &BlockId, body: BodyPresence, inclusions: &[Inclusion]) {
         if let Some(known) = self.known.get_mut(id) {
             known.body = body;
+            known.inclusions = inclusions.to_vec();
         }
     }
 }
@@ -93,7 +110,7 @@ impl Ledger for Memory {
     }
 
     fn block(&self, id: &BlockId) -> Result<Option<KnownBlock>, LedgerError> {
-        Ok(self.known.get(id).copied())
+        Ok(self.known.get(id).cloned())
     }
 
     fn body(&self, id: &BlockId) -> Result<Option<chain::Body>, LedgerError> {
@@ -101,7 +118,7 @@ impl Ledger for Memory {
     }
 
     fn blocks_from(&self, height: Height) -> Result<Vec<KnownBlock>, LedgerError> {
-        let mut blocks: Vec<_> = self.known.values().copied().collect();
+        let mut blocks: Vec<_> = self.known.values().cloned().collect();
         blocks.retain(|block| block.header.height >= height);
         blocks.sort_by_key(|block| block.header.height);
         Ok(blocks)
@@ -117,18 +134,19 @@ impl Ledger for Memory {
 
     fn put_header(&mut self, header: &Header) -> Result<(), LedgerError> {
         self.room_for(Write::Header)?;
-        let known = KnownBlock {
-            header: *header,
-            body: BodyPresence::Absent,
-            is_invalid: false,
-        };
-        self.known.entry(header.id()).or_insert(known);
+        let known = || KnownBlock::bare(*header);
+        self.known.entry(header.id()).or_insert_with(known);
         Ok(())
     }
 
-    fn put_body(&mut self, id: &BlockId, body: &chain::Body) -> Result<(), LedgerError> {
+    fn put_body(
+        &mut self,
+        id: &BlockId,
+        body: &chain::Body,
+        inclusions: &[Inclusion],
+    ) -> Result<(), LedgerError> {
         self.bodies.insert(*id, body.clone());
-        self.set_body(id, BodyPresence::Known);
+        self.set_body(id, BodyPresence::Known, inclusions);
         Ok(())
     }
 
@@ -143,7 +161,10 @@ impl Ledger for Memory {
         self.room_for(Write::Connect)?;
         self.state.connect(block);
         self.bodies.insert(*block.id(), block.block().body.clone());
-        self.set_body(block.id(), BodyPresence::Applied);
+        self.set_body(block.id(), BodyPresence::Applied, block.inclusions());
+        if let Some(known) = self.known.get_mut(block.id()) {
+            known.level = block.level();
+        }
         self.applied.push(block.clone());
         Ok(())
     }
@@ -151,6 +172,10 @@ impl Ledger for Memory {
     fn disconnect(&mut self) -> Result<Block, LedgerError> {
         let applied = self.applied.pop().expect("a block above genesis");
         self.state.disconnect(&applied);
+        if let Some(known) = self.known.get_mut(applied.id()) {
+            // As on the disk: a body off the chain is checked again before it is followed.
+            known.body = BodyPresence::Known;
+        }
         Ok(applied.block().clone())
     }
 
@@ -159,10 +184,39 @@ impl Ledger for Memory {
         Ok(())
     }
 
-    fn set_invalid(&mut self, id: &BlockId, is_invalid: bool) -> Result<(), LedgerError> {
+    fn set_fault(&mut self, id: &BlockId, fault: Fault, is_set: bool) -> Result<(), LedgerError> {
         if let Some(known) = self.known.get_mut(id) {
-            known.is_invalid = is_invalid;
+            match fault {
+                Fault::Invalid => known.is_invalid = is_set,
+                Fault::ConflictsWithFinality => known.conflicts_with_finality = is_set,
+            }
         }
+        Ok(())
+    }
+
+    fn ballot(&self, key: &PublicKey) -> Result<Ballot, LedgerError> {
+        Ok(self.ballots.get(key).copied().unwrap_or_default())
+    }
+
+    fn put_ballot(&mut self, key: &PublicKey, ballot: &Ballot) -> Result<(), LedgerError> {
+        self.room_for(Write::Ballot)?;
+        let kept = self.ballots.entry(*key).or_default();
+        *kept = kept.joined(*ballot);
+        self.ballots_put += 1;
+        if self.cut_after_ballot {
+            let reason = "the power is gone".to_owned();
+            return Err(consensus::ViewError::Damaged { reason }.into());
+        }
+        Ok(())
+    }
+
+    fn anchors(&self) -> Result<Anchors, LedgerError> {
+        Ok(self.anchors)
+    }
+
+    fn put_anchors(&mut self, anchors: &Anchors) -> Result<(), LedgerError> {
+        self.room_for(Write::Anchors)?;
+        self.anchors = *anchors;
         Ok(())
     }
 }
@@ -260,6 +314,17 @@ impl Net {
                 for other in others {
                     self.node(&other)
                         .block_announced(from, 0, &bytes, now)
+                        .expect("answers");
+                }
+            }
+            Action::Publish {
+                topic: Topic::Vote,
+                bytes,
+            } => {
+                let others: Vec<_> = self.node(from).connected.iter().cloned().collect();
+                for other in others {
+                    self.node(&other)
+                        .vote_gossiped(from, 0, &bytes, now)
                         .expect("answers");
                 }
             }

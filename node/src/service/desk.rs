@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use chain::{Block, Timestamp};
+use chain::{AccountId, Block, Timestamp};
 use network::{
     Ban, BanSubject, Event, Handle, MessageToken, PeerId, PublicationId, RequestId, ResponseToken,
 };
@@ -28,7 +28,7 @@ use crate::disk::Disk;
 use crate::engine::TipMove;
 use crate::ledger::LedgerError;
 use crate::peers::Offence;
-use crate::protocol::{Action, Node, Protocol, QuestionId, Token, Topic, Verdict};
+use crate::protocol::{Action, Node, Protocol, QuestionId, TemplateError, Token, Topic, Verdict};
 
 /// Templates whose solutions are still accepted.
 const JOBS_MAX: usize = 64;
@@ -154,6 +154,22 @@ impl Desk {
                 score: self.node.points(&peer.to_string(), now),
             })
             .collect()
+    }
+
+    /// A template for a miner; what the disk said is noted.
+    pub(crate) fn template(&mut self, payout: AccountId) -> Result<Block, TemplateError> {
+        let now = self.now();
+        match self.node.template(payout, now) {
+            Err(TemplateError::Ledger(error)) => {
+                self.noted::<()>(Err(error));
+                Err(LedgerError::Full.into())
+            }
+            Ok(block) => {
+                self.board.figures.disk_full.store(false, Ordering::Relaxed);
+                Ok(block)
+            }
+            refused => refused,
+        }
     }
 
     /// Remembers a template and names it.
@@ -297,6 +313,9 @@ impl Desk {
                 }
                 Action::Ban(ban) => self.ban(&ban),
                 Action::ReorgRefused => Board::count(&self.board.figures.reorgs_refused, 1),
+                // The engine said it loudly; `Node::alarm` shows it for as long as it stands.
+                Action::Alarm(_) => Board::count(&self.board.figures.alarms, 1),
+                Action::VotesGathered => self.board.tell(Notice::VotesGathered),
                 Action::TipMoved(moves) => self.tip_moved(moves),
                 Action::Pending(name) => {
                     if let Some(item) = self.node.mempool().get(&name) {

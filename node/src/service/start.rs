@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chain::{BlockId, Height};
 use genesis::{Params, ParamsError};
 use network::{Ban, BanSubject, Handle, NodeKey, Switch};
 use rpc::{Cookie, Entrance, HealthServer, NodeApi, Server, ServerConfig};
@@ -24,10 +25,13 @@ use store::{GroupSender, KillPoints, Options, Store, StoreError, View};
 use tokio::task::JoinHandle;
 
 use super::desk::Desk;
+use super::keys::Keys;
 use super::{Command, Mailbox};
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::engine::{Refusal, Reorgs};
+use crate::key_file::{KeyFileError, KeyLock};
 use crate::ledger::LedgerError;
 use crate::protocol::Node;
 
@@ -51,6 +55,8 @@ pub struct Config {
     pub p2p_listen: Vec<network::Address>,
     /// Peers to stay connected to.
     pub connect: Vec<network::Address>,
+    /// Whether other peers are sought than those to stay connected to.
+    pub lookup: Switch,
     /// Whether peers are sought in the local network.
     pub mdns: Switch,
     /// Where the private RPC listens.
@@ -61,6 +67,14 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// The clock.
     pub clock: Clock,
+    /// File of the key that votes, if this node votes.
+    pub stake_key: Option<PathBuf>,
+    /// File of the key that signs checkpoints, if this node does.
+    pub operator_key: Option<PathBuf>,
+    /// A block of the chain that the operator wants to be on, whatever was final here before.
+    pub join: Option<BlockId>,
+    /// Whether reorgs deeper than the law are made.
+    pub reorgs: Reorgs,
     /// Where a test wants the process to end.
     pub kill_points: KillPoints,
     /// Randomness for the cookie and a new node key.
@@ -94,6 +108,26 @@ pub enum StartError {
     NodeKey {
         /// The file.
         path: PathBuf,
+    },
+    /// A key file was refused.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// The chain to be joined was refused.
+    #[error("the chain of {block} cannot be joined: {refusal}")]
+    Join {
+        /// The block.
+        block: BlockId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The folder holds another chain than the one to be trusted.
+    #[error(
+        "the block at height {height} in this folder is not the one to be trusted; \
+         use another folder, or another word"
+    )]
+    OtherChain {
+        /// Height of the trusted block.
+        height: Height,
     },
     /// A file could not be read.
     #[error("{path}: {error}")]
@@ -137,6 +171,8 @@ pub struct RunningNode {
     group: Arc<GroupSender>,
     committing: JoinHandle<()>,
     clock: Clock,
+    /// Until the very end, nobody else signs with our keys.
+    _keys: Vec<KeyLock>,
 }
 
 /// Starts a node.
@@ -146,20 +182,28 @@ pub struct RunningNode {
 pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     config.params.check()?;
     tracing::info!(network = %config.params.network, folder = %config.folder.display(), "starting");
+    let keys = Keys::open(&config)?;
     let options = Options {
         kill_points: config.kill_points.clone(),
         ..Options::default()
     };
     let store = Arc::new(Store::open(&config.folder, &config.params, options)?);
     tracing::info!("the store is open");
+    refuse_other_chain(&config.params, &store)?;
     for words in &store.recovery().dropped {
         tracing::warn!(
             words,
             "the last run left an unfinished record; it will be fetched again"
         );
     }
-    let node = Node::open(Disk::new(Arc::clone(&store)), config.params.clone())?;
+    let mut node = Node::open(Disk::new(Arc::clone(&store)), config.params.clone())?;
     tracing::info!("the block tree is rebuilt");
+    let keys = keys.hand_over(&mut node)?;
+    node.set_reorgs(config.reorgs);
+    if let Some(block) = config.join {
+        node.join(&block, config.clock.now())
+            .map_err(|refusal| StartError::Join { block, refusal })?;
+    }
     let (mailbox, commands) = Mailbox::new(config.clock.clone());
     let mut desk = Desk::new(node, Arc::clone(&store), mailbox.board.clone());
     desk.resume()?;
@@ -244,6 +288,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
         group,
         committing,
         clock: config.clock,
+        _keys: keys,
     })
 }
 
@@ -334,6 +379,18 @@ impl RunningNode {
     }
 }
 
+/// A folder with another chain than the one to be trusted is left as it is.
+fn refuse_other_chain(params: &Params, store: &Store) -> Result<(), StartError> {
+    let view = store.view()?;
+    for (height, trusted) in &params.trusted {
+        let found = view.id_at(*height)?;
+        if found.is_some_and(|found| found != *trusted) {
+            return Err(StartError::OtherChain { height: *height });
+        }
+    }
+    Ok(())
+}
+
 fn how_it_ended(
     ended: Result<Result<(), LedgerError>, tokio::task::JoinError>,
 ) -> Result<(), EndError> {
@@ -411,9 +468,11 @@ fn network_config(config: &Config, store: &Store) -> Result<network::Config, Sta
     let mut wanted = network::Config::new(config.params.chain_id(), key);
     wanted.listen.clone_from(&config.p2p_listen);
     wanted.connect.clone_from(&config.connect);
-    wanted.known_addresses = known_addresses(&view)?;
+    if config.lookup == Switch::On {
+        wanted.known_addresses = known_addresses(&view)?;
+    }
     wanted.bans = bans.collect();
-    wanted.lookup = Switch::On;
+    wanted.lookup = config.lookup;
     wanted.mdns = config.mdns;
     Ok(wanted)
 }

@@ -20,6 +20,7 @@ use std::time::Duration;
 use chain::{AccountId, BlockId, Envelope, Network, Timestamp};
 use consensus::testing::TestEnvelope;
 use genesis::Params;
+use node::engine::Reorgs;
 use node::{Clock, Config, RunningNode};
 use rpc::NodeApi;
 use rpc::types::{
@@ -79,11 +80,16 @@ async fn run(folder: &TempDir, number: u8, params: &Params, clock: &Clock) -> Ru
         folder: folder.path().join("node"),
         p2p_listen: vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")],
         connect: Vec::new(),
+        lookup: network::Switch::On,
         mdns: network::Switch::Off,
         rpc_listen: loopback(),
         public_rpc_listen: None,
         metrics_listen: Some(loopback()),
         clock: clock.clone(),
+        stake_key: None,
+        operator_key: None,
+        join: None,
+        reorgs: Reorgs::Lawful,
         kill_points: KillPoints::none(),
         random: [number; 64],
     };

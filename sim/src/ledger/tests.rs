@@ -182,3 +182,26 @@ fn a_disconnection_that_was_not_durable_is_taken_back() {
     let next = block(&storage, 9);
     offer(&mut own, &next).expect("it goes on");
 }
+
+#[test]
+fn a_ballot_outlives_a_crash_on_either_side_if_it_was_written() {
+    let key = PublicKey::from_bytes([1; 32]);
+    let voted = |height| Ballot {
+        last_voted: Some(Height::new(height)),
+        ..Ballot::default()
+    };
+    for (side, kept) in [(Side::Before, 3), (Side::After, 4)] {
+        let (storage, _) = forked(4);
+        let mut handle = storage.clone();
+        handle.set_pace(Pace::FarBehind).expect("power");
+        handle.put_ballot(&key, &voted(3)).expect("power");
+        handle.disconnect().expect("power");
+        storage.set_trap(Step::PutBallot, side, 0);
+        assert!(handle.put_ballot(&key, &voted(4)).is_err());
+        assert_eq!(storage.crashed(), Some((Step::PutBallot, side)));
+        storage.power_up(storage.volatile_steps());
+        assert_eq!(handle.ballot(&key), Ok(voted(kept)), "{side:?}");
+        handle.put_ballot(&key, &voted(1)).expect("power");
+        assert_eq!(handle.ballot(&key), Ok(voted(kept)), "it never goes back");
+    }
+}

@@ -77,7 +77,11 @@ impl World {
                 }
             }
             Action::TipMoved(moves) => self.tip_moved(host, &moves),
-            Action::Pending(_) | Action::Dropped(_) | Action::Displaced(_) => {}
+            Action::Pending(_)
+            | Action::Dropped(_)
+            | Action::Displaced(_)
+            | Action::VotesGathered
+            | Action::Alarm(_) => {}
         }
     }
 

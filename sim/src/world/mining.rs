@@ -13,6 +13,7 @@
 
 use chain::{BlockId, Timestamp};
 use consensus::difficulty::Target;
+use node::protocol::TemplateError;
 
 use super::{Found, World};
 use crate::HostId;
@@ -89,7 +90,9 @@ impl World {
         };
         let mut block = match template {
             Ok(block) => block,
-            Err(error) => return self.storage_failed(host, &error),
+            Err(TemplateError::Ledger(error)) => return self.storage_failed(host, &error),
+            // It does not mine for now.
+            Err(_) => return,
         };
         rules::solve(&mut block.header, &self.plan.params);
         let found = Found {

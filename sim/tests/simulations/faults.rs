@@ -78,7 +78,9 @@ fn heavier_chain_is_downloaded() {
 #[test]
 fn crash_at_every_commit_step() {
     let mut seed = 0;
-    for step in Step::ALL {
+    // Nothing becomes final here.
+    let steps = Step::ALL.into_iter();
+    for step in steps.filter(|step| *step != Step::PutAnchors) {
         for side in [Side::Before, Side::After] {
             seed += 1;
             let mut plan = planned("calm", seed, 4, 14 * MINUTE_MS);

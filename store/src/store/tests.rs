@@ -335,7 +335,7 @@ fn a_full_disk_stops_new_work_keeps_answering_and_goes_on_when_there_is_room() {
     };
     for refused in [
         store.connect(&applied),
-        store.put_block(applied.block()),
+        store.put_block(applied.block(), &[]),
         store.put_headers(&[applied.block().header]),
         store.put_pending(std::slice::from_ref(&row)),
     ] {

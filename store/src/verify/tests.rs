@@ -46,6 +46,9 @@ fn a_flipped_bit_in_any_kind_of_record_is_named() {
         bytes: vec![1, 2, 3],
     };
     twins.store.put_pending(&[row]).expect("room");
+    let key = chain::PublicKey::from_bytes([2; 32]);
+    let ballot = crate::ballots::Ballot::default();
+    twins.store.put_ballot(&key, &ballot).expect("room");
     verify(&twins).expect("undamaged");
     for table in Table::ALL {
         let rows = twins.rows(table);

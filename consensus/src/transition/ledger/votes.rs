@@ -21,6 +21,7 @@ use rayon::prelude::*;
 
 use super::Ledger;
 use crate::error::{ApplyError, Rule, ViewError};
+use crate::fork_choice::Inclusion;
 use crate::reward;
 use crate::stake::{CheckedVote, Committee, Seat, committee_at};
 use crate::state::value::{self, BookedVote, IncludedVotes};
@@ -116,6 +117,21 @@ impl<V: StateView> Ledger<'_, V> {
                 Ok(entry.insert(committee))
             }
         }
+    }
+
+    /// The votes so far, as the block tree counts them.
+    pub(in crate::transition) fn inclusions(&self) -> Vec<Inclusion> {
+        let inclusion = |((height, bond), seats): (&(Height, BondId), &u32)| {
+            let back = self.height.get().checked_sub(height.get())?;
+            Some(Inclusion {
+                back: u8::try_from(back).ok()?,
+                bond: *bond,
+                seats: *seats,
+            })
+        };
+        let mut inclusions: Vec<_> = self.votes.iter().filter_map(inclusion).collect();
+        inclusions.sort_unstable_by_key(|inclusion| (inclusion.back, inclusion.bond));
+        inclusions
     }
 
     /// Seats of the votes so far.

@@ -332,7 +332,9 @@ fn a_crash_between_a_mark_and_the_disconnection_is_made_good() {
     submit_all(&mut node, &chain);
     let [second, third, fifth] = [1, 2, 4].map(|index| *chain.blocks()[index].id());
     let ledger = node.engine.ledger_mut();
-    ledger.set_invalid(&third, true).expect("memory answers");
+    ledger
+        .set_fault(&third, Fault::Invalid, true)
+        .expect("memory answers");
     assert_eq!(tip(&node), fifth);
     let mut node = reopened(node);
     assert_eq!(tip(&node), second);

@@ -129,7 +129,7 @@ fn a_start_finds_the_tip_however_many_side_headers_lie_on_the_disk() {
         if extra == 0 {
             let body = ours.blocks()[fork].block().body.clone();
             ledger
-                .put_body(&header.id(), &body)
+                .put_body(&header.id(), &body, &[])
                 .expect("memory has room");
         }
     }

@@ -1,0 +1,411 @@
+//! Our own voter and finality signer at work: when they are asked, by which view of the chain, and
+//! what becomes of what they sign.
+//!
+//! # Invariants
+//! * A ballot is durable before its votes are signed; both happen in one step of the state machine,
+//!   so that a crash in between loses votes and repeats none.
+//! * They sign only what stands on our best chain, while we stand at its tip and nothing is wrong.
+//! * Votes by our own keys that come from elsewhere, by gossip or in blocks, are never passed over.
+//!
+//! # Spec
+//! docs/spec/17-stake.md §4, docs/spec/18-finality.md §4
+//!
+//! # Not here
+//! What may be signed ([`crate::voter`]), what votes are worth and who hears of them
+//! ([`super::votes`]).
+
+use chain::finality::FinalityVote;
+use chain::vote::Vote;
+use chain::{Block, Height, Network, Timestamp};
+use consensus::finality::open_targets;
+use consensus::state::value;
+
+use super::{Node, VoteSubmission};
+use crate::engine::TipMove;
+use crate::ledger::{Ledger, LedgerError, Pace};
+use crate::voter::{
+    Arrival, CLOCK_OFF_MS, Candidate, FinalitySigner, Link, Pause, SignerStatus, Voter, VoterStatus,
+};
+
+/// A block is followed live if it is not older than this when it is connected: as far as clocks of
+/// honest nodes may be apart.
+const LIVE_MS: u64 = 10_000;
+/// Checkpoints of listening before the first signature.
+const LISTENING_CHECKPOINTS: u64 = 2;
+/// Blocks below the tip that are searched for votes by our keys at a start: beyond any reorg that
+/// is made without a word.
+const SEARCHED_BLOCKS: u64 = 64;
+
+impl<L: Ledger> Node<L> {
+    /// Votes with this voter from now on, once it has listened for two checkpoints.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn set_voter(&mut self, mut voter: Voter) -> Result<(), LedgerError> {
+        let tip = self.engine.tip()?.0;
+        let listening = self.engine.params().checkpoint_blocks;
+        let listening = listening.saturating_mul(LISTENING_CHECKPOINTS);
+        let ballot = self.engine.ledger().ballot(voter.key())?;
+        voter.begin(ballot, tip, listening);
+        self.voter = Some(voter);
+        self.meet_bond()?;
+        for block in self.newest_blocks(tip)? {
+            self.watch_votes(&block, Arrival::Late);
+        }
+        Ok(())
+    }
+
+    /// Signs checkpoints with this signer from now on, once it has listened for two of them.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn set_signer(&mut self, mut signer: FinalitySigner) -> Result<(), LedgerError> {
+        let tip = self.engine.tip()?.0;
+        let ballot = self.engine.ledger().ballot(signer.key())?;
+        signer.begin(ballot, tip, self.engine.params().checkpoint_blocks);
+        self.signer = Some(signer);
+        self.meet_masternode()?;
+        for block in self.newest_blocks(tip)? {
+            self.watch_links(&block, Arrival::Late)?;
+        }
+        Ok(())
+    }
+
+    /// What our voter is doing, if there is one.
+    #[must_use]
+    pub fn voter_status(&self) -> Option<VoterStatus> {
+        self.voter.as_ref().map(Voter::status)
+    }
+
+    /// What our finality signer is doing, if there is one.
+    #[must_use]
+    pub fn signer_status(&self) -> Option<SignerStatus> {
+        self.signer.as_ref().map(FinalitySigner::status)
+    }
+
+    /// A vote came by gossip. If it is by our key, our voter hears of it, whatever else becomes of
+    /// it; others cost nothing but a look at their number.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub(super) fn overhear_vote(&mut self, vote: &Vote, now: Timestamp) -> Result<(), LedgerError> {
+        let chain = self.engine.params().chain_id();
+        let is_ours =
+            |voter: &Voter| voter.is_ours(vote.bond) && vote.is_signed_by(voter.key(), &chain);
+        if !self.voter.as_ref().is_some_and(is_ours) {
+            return Ok(());
+        }
+        let arrival = self.arrival(now, now)?;
+        if let Some(voter) = &mut self.voter {
+            voter.heard(vote.height, Some(&vote.block), arrival);
+        }
+        self.keep_ballots()
+    }
+
+    /// As [`Self::overhear_vote`], for finality votes.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub(super) fn overhear_finality_vote(
+        &mut self,
+        vote: &FinalityVote,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let chain = self.engine.params().chain_id();
+        let is_ours = |signer: &FinalitySigner| {
+            signer.is_ours(vote.masternode) && vote.is_signed_by(signer.key(), &chain)
+        };
+        if !self.signer.as_ref().is_some_and(is_ours) {
+            return Ok(());
+        }
+        let link = Link {
+            source: vote.source,
+            target: vote.target,
+            target_id: Some(vote.target_id),
+        };
+        let arrival = self.arrival(now, now)?;
+        if let Some(signer) = &mut self.signer {
+            signer.heard(&link, arrival);
+        }
+        self.keep_ballots()
+    }
+
+    /// The tip moved: what blocks include by our keys is noted, and blocks are counted.
+    pub(super) fn watch_moves(
+        &mut self,
+        moves: &[TipMove],
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        if self.voter.is_none() && self.signer.is_none() {
+            return Ok(());
+        }
+        self.meet_bond()?;
+        self.meet_masternode()?;
+        for step in moves {
+            if let TipMove::Connected(block) = step {
+                let arrival = self.arrival(block.header.time, now)?;
+                self.watch_votes(block, arrival);
+                self.watch_links(block, arrival)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets voter and signer sign what is due.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; what could not be kept was not signed.
+    pub(super) fn confirm(&mut self, now: Timestamp) -> Result<(), LedgerError> {
+        if self.voter.is_none() && self.signer.is_none() {
+            return Ok(());
+        }
+        let pause = self.pause(now)?;
+        if let Some(voter) = &mut self.voter {
+            voter.set_pause(pause);
+        }
+        if let Some(signer) = &mut self.signer {
+            signer.set_pause(pause);
+        }
+        // History would be one wait for the disk after the other.
+        if pause != Some(Pause::CatchingUp) {
+            self.keep_ballots()?;
+        }
+        self.vote(now)?;
+        self.sign_checkpoints()
+    }
+
+    fn vote(&mut self, now: Timestamp) -> Result<(), LedgerError> {
+        let tip = self.engine.tip()?.0;
+        let candidates = self.candidates(tip, now)?;
+        let Some(voter) = &mut self.voter else {
+            return Ok(());
+        };
+        let Some(intent) = voter.intend(candidates, tip) else {
+            return Ok(());
+        };
+        self.engine.put_ballot(voter.key(), &intent.ballot)?;
+        for vote in voter.sign(intent, &self.engine.params().chain_id()) {
+            let submitted = self.submit_vote(&vote)?;
+            match submitted {
+                VoteSubmission::Accepted | VoteSubmission::AlreadyKnown => {
+                    tracing::debug!(height = %vote.height, bond = %vote.bond, "voted");
+                }
+                lost => tracing::warn!(height = %vote.height, ?lost, "a vote of ours is lost"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Blocks of our chain that our voter has not voted for, up to the first that is too far ahead
+    /// of the clock.
+    fn candidates(&self, tip: Height, now: Timestamp) -> Result<Vec<Candidate>, LedgerError> {
+        let mut candidates = Vec::new();
+        let Some(voter) = &self.voter else {
+            return Ok(candidates);
+        };
+        for height in voter.open_heights(tip) {
+            let Some(block) = self.engine.ledger().id_at(height)? else {
+                break;
+            };
+            if voter.is_seatless(height, &block) {
+                continue;
+            }
+            let Some(header) = self.engine.tree().header(&block) else {
+                break;
+            };
+            if !Voter::is_time_for(header.time, now) {
+                break;
+            }
+            let Some(committee) = self.engine.committee(&header.parent, height)? else {
+                break;
+            };
+            let ours = committee
+                .members()
+                .filter(|(_, seat)| seat.key == *voter.key());
+            candidates.push(Candidate {
+                height,
+                block,
+                bonds: ours.map(|(bond, _)| bond).collect(),
+            });
+        }
+        Ok(candidates)
+    }
+
+    fn sign_checkpoints(&mut self) -> Result<(), LedgerError> {
+        let tip = self.engine.tip()?;
+        if !self
+            .signer
+            .as_ref()
+            .is_some_and(|signer| signer.is_due(&tip.1))
+        {
+            return Ok(());
+        }
+        let targets = open_targets(&self.engine.ledger().view()?, self.engine.params())?;
+        let Some(signer) = &mut self.signer else {
+            return Ok(());
+        };
+        let Some(intent) = signer.intend(&targets, tip) else {
+            return Ok(());
+        };
+        self.engine.put_ballot(signer.key(), &intent.ballot)?;
+        for vote in signer.sign(intent, &self.engine.params().chain_id()) {
+            let submitted = self.submit_finality_vote(&vote)?;
+            match submitted {
+                VoteSubmission::Accepted | VoteSubmission::AlreadyKnown => {
+                    tracing::debug!(target = %vote.target, source = %vote.source, "signed");
+                }
+                lost => {
+                    tracing::warn!(target = %vote.target, ?lost, "a finality vote of ours is lost");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Why nothing may be signed now.
+    fn pause(&self, now: Timestamp) -> Result<Option<Pause>, LedgerError> {
+        let offset_ms = self.clock_offset_ms();
+        if self.alarm().is_some() {
+            Ok(Some(Pause::Alarm))
+        } else if self.is_behind(now)? {
+            Ok(Some(Pause::CatchingUp))
+        } else if offset_ms.unsigned_abs() >= CLOCK_OFF_MS {
+            Ok(Some(Pause::ClockOff { offset_ms }))
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Whether our tip is not where the others are, or would not outlast a power cut.
+    fn is_behind(&self, now: Timestamp) -> Result<bool, LedgerError> {
+        Ok(self.engine.pace() == Pace::FarBehind || self.is_catching_up(now)?)
+    }
+
+    /// How something reached us that was made at `time`. Alone, nobody would be heard: only private
+    /// networks have a life with a single node.
+    fn arrival(&self, time: Timestamp, now: Timestamp) -> Result<Arrival, LedgerError> {
+        let is_private = matches!(
+            self.engine.params().network,
+            Network::Dev | Network::Regtest
+        );
+        let is_heard = is_private || !self.connected.is_empty();
+        let is_young = now.get() <= time.get().saturating_add(LIVE_MS);
+        if is_heard && is_young && !self.is_behind(now)? {
+            Ok(Arrival::Live)
+        } else {
+            Ok(Arrival::Late)
+        }
+    }
+
+    /// Keeps what voter and signer know of their keys beyond what they signed themselves.
+    fn keep_ballots(&mut self) -> Result<(), LedgerError> {
+        if let Some(voter) = &mut self.voter
+            && let Some(ballot) = voter.unkept()
+        {
+            self.engine.put_ballot(voter.key(), ballot)?;
+            voter.kept();
+        }
+        if let Some(signer) = &mut self.signer
+            && let Some(ballot) = signer.unkept()
+        {
+            self.engine.put_ballot(signer.key(), ballot)?;
+            signer.kept();
+        }
+        Ok(())
+    }
+
+    /// Which bond votes with our key.
+    fn meet_bond(&mut self) -> Result<(), LedgerError> {
+        if let Some(voter) = &mut self.voter
+            && let Some(bond) = value::bond_of_key(&self.engine.ledger().view()?, voter.key())?
+        {
+            voter.meet(bond);
+        }
+        Ok(())
+    }
+
+    /// Which masternode signs with our key; it may be a voting key as well.
+    fn meet_masternode(&mut self) -> Result<(), LedgerError> {
+        let Some(signer) = &mut self.signer else {
+            return Ok(());
+        };
+        let view = self.engine.ledger().view()?;
+        let Some(id) = value::masternode_of_key(&view, signer.key())? else {
+            return Ok(());
+        };
+        let masternode = value::masternode(&view, id)?;
+        if masternode.is_some_and(|masternode| masternode.operator == *signer.key()) {
+            signer.meet(id);
+        }
+        Ok(())
+    }
+
+    /// Blocks of our chain up to `tip` that a start searches, ascending.
+    fn newest_blocks(&self, tip: Height) -> Result<Vec<Block>, LedgerError> {
+        let mut blocks = Vec::new();
+        let oldest = tip.get().saturating_sub(SEARCHED_BLOCKS);
+        for height in oldest.saturating_add(1)..=tip.get() {
+            let Some(id) = self.engine.ledger().id_at(Height::new(height))? else {
+                break;
+            };
+            let header = self.engine.tree().header(&id).copied();
+            let body = self.engine.ledger().body(&id)?;
+            blocks.extend(
+                header
+                    .zip(body)
+                    .map(|(header, body)| Block { header, body }),
+            );
+        }
+        Ok(blocks)
+    }
+
+    /// Tells the voter of a block, and of the votes by its key in it. A bond's key never changes,
+    /// and the block was applied: its votes are signed.
+    fn watch_votes(&mut self, block: &Block, arrival: Arrival) {
+        let Some(voter) = &mut self.voter else {
+            return;
+        };
+        let included = &block.body.aux.votes;
+        let ours = included.iter().filter(|vote| voter.is_ours(vote.bond));
+        let votes: Vec<_> = ours
+            .filter_map(|vote| {
+                let height = block.header.height.checked_sub(vote.back.into())?;
+                let id = self.engine.tree().ancestor(&block.header.parent, height);
+                Some((height, id))
+            })
+            .collect();
+        voter.block_connected(block.header.height, arrival, &votes);
+    }
+
+    /// Tells the signer of a block, and of the signatures by its key in it.
+    fn watch_links(&mut self, block: &Block, arrival: Arrival) -> Result<(), LedgerError> {
+        let Some(signer) = &mut self.signer else {
+            return Ok(());
+        };
+        let is_ours = |group: &&chain::finality::FinalityGroup| {
+            let mut signatures = group.signatures.iter();
+            signatures.any(|signature| signer.is_ours(signature.masternode))
+        };
+        let targets = block.body.aux.finality.iter().filter(is_ours);
+        let targets: Vec<_> = targets.map(|group| group.target).collect();
+        let mut links = Vec::new();
+        if !targets.is_empty() {
+            let view = self.engine.ledger().view()?;
+            let justified = value::finality(&view)?.justified;
+            let open = open_targets(&view, self.engine.params())?;
+            for target in targets {
+                let is_it = |open: &&consensus::finality::Target| open.number() == target;
+                let source = open.iter().find(is_it).map(|open| open.open.source);
+                let height = self.engine.params().checkpoint_height(target);
+                links.push(Link {
+                    // No checkpoint that is closed by now had a higher source.
+                    source: source.unwrap_or(justified.min(target)),
+                    target,
+                    target_id: self.engine.tree().ancestor(&block.header.parent, height),
+                });
+            }
+        }
+        signer.block_connected(block.header.height, arrival, &links);
+        Ok(())
+    }
+}
