@@ -186,14 +186,15 @@ impl Session {
         if block != tip.id {
             return Ok(false);
         }
-        // Who never had a bond or a masternode is asked for them once.
-        let locked = if self.reading.is_locked_read && !self.ledger.has_served() {
+        // Who has nothing bound and never ordered it is asked once.
+        let is_bare = !self.ledger.has_served() && self.balance().locked == Amount::ZERO;
+        let locked = if self.reading.is_locked_read && is_bare {
             Amount::ZERO
         } else {
             match self.owned(node).await? {
                 Some(owned) if owned.block == tip.id => {
                     let numbers = owned.bonds.iter().map(|bond| bond.bond);
-                    self.reading.own_bonds.extend(numbers);
+                    self.reading.own_bonds = numbers.collect();
                     owned.locked()
                 }
                 _ => return Ok(false),
