@@ -27,7 +27,8 @@ use crate::error::SessionError;
 use crate::session::Session;
 
 /// Blocks on top of a block after which its seats change no more but by a reorganisation: votes are
-/// included by the eight blocks above it, and twice that leaves room for those that come late.
+/// included by the eight blocks above it, and twice that leaves room for those that come late. What
+/// was said with fewer blocks on top is asked again.
 const SETTLED_BLOCKS: u64 = 2 * law::VOTE_BACK_MAX as u64;
 
 /// How far something of ours has come. Later stages are greater.
@@ -62,18 +63,34 @@ impl Stage {
     }
 }
 
+/// What the node said about a block that is not final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counted {
+    block: BlockId,
+    seats: u32,
+    /// The followed tip when this was said, or below.
+    tip: Height,
+}
+
 /// What the node said about blocks.
 #[derive(Debug, Default)]
 pub(crate) struct Confirmations {
     /// The newest final block.
     finalized: Option<(Height, BlockId)>,
     /// Seats by block, for blocks that are not final.
-    seats: BTreeMap<Height, (BlockId, u32)>,
+    seats: BTreeMap<Height, Counted>,
 }
 
 impl Confirmations {
-    fn take(&mut self, height: u64, block: BlockId, seats: u32) {
-        self.seats.insert(Height::new(height), (block, seats));
+    /// The answer to a question that was asked at `tip`.
+    fn take(&mut self, height: Height, block: BlockId, seats: u32, tip: Height) {
+        self.seats.insert(height, Counted { block, seats, tip });
+    }
+
+    /// News may have waited unheard while the chain grew: they settle nothing.
+    fn hear(&mut self, news: &SeatNews, seats: u32) {
+        let height = Height::new(news.height);
+        self.take(height, news.block.0, seats, height);
     }
 
     fn finalize(&mut self, point: &CheckpointPoint) {
@@ -96,9 +113,9 @@ impl Session {
             _ => {}
         }
         let seats = known.seats.get(&height);
-        let seats = seats.filter(|(id, _)| is_followed(height, *id));
+        let seats = seats.filter(|counted| is_followed(height, counted.block));
         match seats {
-            Some((_, seats)) if *seats >= law::CONFIRMING_SEATS => Stage::Confirmed,
+            Some(counted) if counted.seats >= law::CONFIRMING_SEATS => Stage::Confirmed,
             _ => Stage::InBlock,
         }
     }
@@ -144,14 +161,10 @@ impl Session {
     /// Takes what the node's stream of confirmations says.
     pub fn hear_finality(&mut self, event: &FinalityEvent) {
         match event {
-            FinalityEvent::Confirmed(news) => {
-                let SeatNews { height, block, .. } = news;
-                self.confirmations.take(*height, block.0, news.seats);
-            }
+            FinalityEvent::Confirmed(news) => self.confirmations.hear(news, news.seats),
             FinalityEvent::Unconfirmed(news) => {
-                let SeatNews { height, block, .. } = news;
                 let seats = if news.best_chain { news.seats } else { 0 };
-                self.confirmations.take(*height, block.0, seats);
+                self.confirmations.hear(news, seats);
             }
             FinalityEvent::Finalized(point) => self.confirmations.finalize(point),
             FinalityEvent::Justified(_) => {}
@@ -169,11 +182,13 @@ impl Session {
         let wanted = self.heights_of_ours(finalized);
         let known = &mut self.confirmations.seats;
         known.retain(|height, _| wanted.contains(height));
-        let tip = self.tip_height().get();
         let is_settled = |height: &Height| {
             let known = self.confirmations.seats.get(height);
-            let is_deep = tip.saturating_sub(height.get()) > SETTLED_BLOCKS;
-            is_deep && known.is_some_and(|(id, _)| self.ledger.followed(*height) == Some(*id))
+            known.is_some_and(|counted| {
+                // Deep now is not enough: it must have been when this was said.
+                let was_deep = counted.tip.get().saturating_sub(height.get()) > SETTLED_BLOCKS;
+                was_deep && self.ledger.followed(*height) == Some(counted.block)
+            })
         };
         let open: Vec<Height> = wanted.into_iter().filter(|at| !is_settled(at)).collect();
         self.read_seats(&open, node).await?;
@@ -202,6 +217,7 @@ impl Session {
         heights: &[Height],
         node: &dyn NodeApi,
     ) -> Result<(), RpcFailure> {
+        let tip = self.tip_height();
         let mut rest = heights;
         while let Some(first) = rest.first() {
             let end = first.get().saturating_add(SEAT_BLOCKS_MAX.into());
@@ -215,10 +231,9 @@ impl Session {
             let page = node.chain_get_seats(asked).await?;
             for block in page.blocks {
                 // A node that counts no more does not take back what it said before.
-                if let (Some(seats), Ok(_)) =
-                    (block.seats, now.binary_search(&Height::new(block.height)))
-                {
-                    self.confirmations.take(block.height, block.id.0, seats);
+                let height = Height::new(block.height);
+                if let (Some(seats), Ok(_)) = (block.seats, now.binary_search(&height)) {
+                    self.confirmations.take(height, block.id.0, seats, tip);
                 }
             }
             rest = later;

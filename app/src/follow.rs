@@ -23,12 +23,15 @@ use rpc::{ErrorCode, NodeApi, RpcFailure};
 use wallet::ledger::AccountSnapshot;
 
 use crate::error::SessionError;
+use crate::owned::Owned;
 use crate::session::Session;
 
 /// Blocks followed between two writes to the vault: what a crash makes us read again.
 const SAVE_BLOCKS: u64 = 512;
 /// Times that the chain may move on while its end is being looked at.
 const TRIES_MAX: usize = 16;
+/// After so many of them what is bound elsewhere is left as it was known: the rest is worth more.
+const LOCKED_TRIES_MAX: usize = 4;
 
 impl Session {
     /// Follows the node to its tip, takes note of the account there, reads what waits in the
@@ -47,11 +50,11 @@ impl Session {
         self.messenger.set_behind();
         self.check_chain(node).await?;
         let is_syncing = self.is_node_syncing(node).await?;
-        for _ in 0..TRIES_MAX {
+        for tries in 1..=TRIES_MAX {
             self.revert_to_common(node).await?;
             let is_at_tip = self.read_again(node, now, rng).await?
                 && self.connect_to_tip(node, now, rng).await?
-                && self.observe(node).await?
+                && self.observe(node, tries).await?
                 && self.read_history(node, now, rng).await?;
             if !is_at_tip {
                 continue;
@@ -163,6 +166,7 @@ impl Session {
             let scan = self.scan(node, &block, &mut prices).await?;
             let changes = self.ledger.connect(&scan)?;
             self.note_wallet(changes);
+            self.own_keys.note(&block, &self.identity.account());
             let (events, changes) =
                 self.messenger
                     .receive_block(next, block.header.id(), &envelopes, now);
@@ -176,7 +180,7 @@ impl Session {
     }
 
     /// Takes the account's state from the node; false if it is of another block by now.
-    async fn observe(&mut self, node: &dyn NodeApi) -> Result<bool, SessionError> {
+    async fn observe(&mut self, node: &dyn NodeApi, tries: usize) -> Result<bool, SessionError> {
         let address = AddressText::from(self.address());
         let account = node.chain_get_account(GetAccount { address }).await?;
         let Some(tip) = self.ledger.tip() else {
@@ -186,20 +190,15 @@ impl Session {
         if block != tip.id {
             return Ok(false);
         }
-        // Who never had a bond or a masternode is asked for them once.
-        let locked = if self.reading.is_locked_read && !self.ledger.has_served() {
-            Amount::ZERO
-        } else {
-            match self.owned(node).await? {
-                Some(owned) if owned.block == tip.id => {
-                    let numbers = owned.bonds.iter().map(|bond| bond.bond);
-                    self.reading.own_bonds.extend(numbers);
-                    owned.locked()
-                }
-                _ => return Ok(false),
-            }
-        };
-        self.reading.is_locked_read = true;
+        let owned = self.read_owned(node).await?;
+        if owned.is_none() && tries < LOCKED_TRIES_MAX {
+            return Ok(false);
+        }
+        let locked = owned.and_then(|owned| {
+            let locked = owned.locked();
+            // Nothing in a part of the list says nothing about the rest.
+            (owned.is_complete || locked > Amount::ZERO).then_some(locked)
+        });
         let snapshot = AccountSnapshot {
             balance: account.balance.0,
             nonce: account.nonce,
@@ -212,6 +211,23 @@ impl Session {
             self.read_inbox_of(&record)?;
         }
         Ok(true)
+    }
+
+    /// What is bound elsewhere at the followed tip; nothing if the node could not say.
+    async fn read_owned(&mut self, node: &dyn NodeApi) -> Result<Option<Owned>, SessionError> {
+        let owned = match self.owned(node).await {
+            // Following the chain does not wait for what everybody else has bound.
+            Err(SessionError::Node(failure)) if !failure.is_unreachable() => {
+                tracing::warn!(reason = %failure.reason, "own bonds and masternodes were not read");
+                None
+            }
+            answer => answer?,
+        };
+        if let Some(owned) = &owned {
+            let numbers = owned.bonds.iter().map(|bond| bond.bond);
+            self.reading.own_bonds = numbers.collect();
+        }
+        Ok(owned)
     }
 
     /// The tip is reached and the mempool read: messages may leave from now on.

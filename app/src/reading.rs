@@ -53,8 +53,6 @@ pub(crate) struct Reading {
     roots_wanted: u32,
     /// Whether the last sync reached the network's tip.
     pub(crate) is_at_tip: bool,
-    /// Whether the node was asked what the account has bound elsewhere.
-    pub(crate) is_locked_read: bool,
     /// Numbers of the account's bonds, as of the last time that the node was asked.
     pub(crate) own_bonds: BTreeSet<u32>,
 }

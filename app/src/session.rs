@@ -29,6 +29,7 @@ use zeroize::Zeroizing;
 use crate::confirmation::Confirmations;
 use crate::error::SessionError;
 use crate::memory::{Recalled, Unsaved};
+use crate::owned::OwnKeys;
 use crate::profile::Profile;
 use crate::reading::Reading;
 
@@ -72,6 +73,7 @@ pub struct Session {
     pub(crate) unsaved: Unsaved,
     pub(crate) reading: Reading,
     pub(crate) confirmations: Confirmations,
+    pub(crate) own_keys: OwnKeys,
     /// What happened since the caller last asked.
     pub(crate) news: VecDeque<Event>,
     /// Records in the vault.
@@ -184,6 +186,7 @@ impl Session {
             Messenger::load(chain, rates, recalled.messages)?
         };
         let vault_key = seed.vault_key()?;
+        let own_keys = OwnKeys::of(&ledger, &identity.account());
         let mut session = Self {
             profile,
             params: params.clone(),
@@ -195,6 +198,7 @@ impl Session {
             unsaved,
             reading: Reading::default(),
             confirmations: Confirmations::default(),
+            own_keys,
             news: VecDeque::new(),
             records: recalled.records,
             resent: BTreeMap::new(),

@@ -1,4 +1,4 @@
-//! Bonds and masternodes of the account: ordered here, kept by the chain.
+//! Orders about bonds and masternodes.
 //!
 //! # Invariants
 //! * An order about stake goes the way of every order: written down, then sent.
@@ -9,47 +9,20 @@
 //! docs/spec/16-session.md §8, docs/spec/08-wallet.md §5
 //!
 //! # Not here
-//! Signing: `wallet::stake`. Votes: the node.
+//! Signing: `wallet::stake`. What the account has bound: `owned`. Votes: the node.
 
 use chain::units::MasternodeId;
-use chain::{AccountId, Address, Amount, BlockId, PublicKey, TxId};
+use chain::{AccountId, Address, PublicKey, TxId};
 use genesis::Params;
 use rand_core::CryptoRng;
 use rpc::NodeApi;
-use rpc::types::{AddressText, BondStatus, GetAccount, GetOwned, Hex, MasternodeStatus};
+use rpc::types::{AddressText, GetAccount};
 use secp256k1::Keypair;
 use wallet::stake::{Revival, StakeOrder};
 
 use crate::error::SessionError;
 use crate::orders::{Submitted, submit};
 use crate::session::Session;
-
-/// Pages of bonds, and of masternodes, that are read: 262,144 of all owners together.
-const PAGES_MAX: usize = 256;
-
-/// Bonds and masternodes of one owner at one block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owned {
-    /// The block.
-    pub block: BlockId,
-    /// Bonds, ascending by number.
-    pub bonds: Vec<BondStatus>,
-    /// Masternodes, ascending by number.
-    pub masternodes: Vec<MasternodeStatus>,
-}
-
-impl Owned {
-    /// Coins in all of them.
-    #[must_use]
-    pub fn locked(&self) -> Amount {
-        let bonds = self.bonds.iter().map(|bond| bond.amount.0);
-        let collaterals = self.masternodes.iter().map(|node| node.collateral.0);
-        let sum = bonds
-            .chain(collaterals)
-            .fold(0u64, |sum, amount| sum.saturating_add(amount.base_units()));
-        Amount::from_base(sum)
-    }
-}
 
 /// A masternode to be revived, and the key that may.
 #[derive(Clone, Copy)]
@@ -78,50 +51,6 @@ impl Session {
         let (transaction, changes) = self.ledger.build_stake(&plan, &self.identity, rng)?;
         self.note_wallet(changes);
         self.submit_order(node, &transaction, rng).await
-    }
-
-    /// The account's bonds and masternodes; nothing if the chain moved between two questions.
-    ///
-    /// # Errors
-    /// [`SessionError::Node`].
-    pub async fn owned(&self, node: &dyn NodeApi) -> Result<Option<Owned>, SessionError> {
-        let mut owned: Option<Owned> = None;
-        let mut from = Some(0);
-        for _ in 0..PAGES_MAX {
-            let Some(next) = from else { break };
-            let page = node.chain_get_bonds(self.page(next)).await?;
-            let Hex(block) = page.block;
-            let found = owned.get_or_insert_with(|| Owned {
-                block,
-                bonds: Vec::new(),
-                masternodes: Vec::new(),
-            });
-            if found.block != block {
-                return Ok(None);
-            }
-            found.bonds.extend(page.bonds);
-            from = page.next;
-        }
-        let mut from = Some(0);
-        for _ in 0..PAGES_MAX {
-            let (Some(next), Some(found)) = (from, &mut owned) else {
-                break;
-            };
-            let page = node.chain_get_masternodes(self.page(next)).await?;
-            if found.block != page.block.0 {
-                return Ok(None);
-            }
-            found.masternodes.extend(page.masternodes);
-            from = page.next;
-        }
-        Ok(owned)
-    }
-
-    fn page(&self, from: u32) -> GetOwned {
-        GetOwned {
-            address: AddressText::from(self.address()),
-            from: Some(from),
-        }
     }
 }
 

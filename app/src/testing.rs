@@ -23,6 +23,7 @@ use wallet::stake::StakeOrder;
 
 use crate::error::SessionError;
 use crate::orders::Submitted;
+use crate::owned::Owned;
 use crate::session::{Opening, Owner, Session};
 
 pub(crate) mod node;
@@ -132,6 +133,11 @@ impl User {
     ) -> Result<Submitted, SessionError> {
         let (session, rng) = self.parts();
         session.order_stake(node, order, rng).await
+    }
+
+    /// What the account has bound, read at the followed tip.
+    pub(crate) async fn owned(&mut self, node: &ScriptedNode) -> Option<Owned> {
+        self.session().owned(node).await.expect("answers")
     }
 
     /// Publishes the account's record.

@@ -19,7 +19,6 @@ use secp256k1::Keypair;
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
-use crate::output;
 
 /// Longest secret that is read (bytes).
 const SECRET_BYTES_MAX: u64 = 64 << 10;
@@ -127,7 +126,7 @@ fn warn_if_others_read(file: &Path) {
     let mode = std::fs::metadata(file).map_or(0, |found| found.permissions().mode());
     if mode & 0o077 != 0 {
         let file = file.display();
-        output::warn(&format!("others may read {file}; `chmod 600` it"));
+        crate::output::warn(&format!("others may read {file}; `chmod 600` it"));
     }
 }
 

@@ -259,6 +259,32 @@ async fn checkpoints_are_told_of_and_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_chain_joined_between_checkpoints_is_final_up_to_there() {
+    let story = Story::begin().await;
+    let id_at = |height| {
+        story
+            .chain
+            .id_at(chain::Height::new(height))
+            .expect("mined")
+    };
+    let (joined, checkpoint) = (BEGINNING - 2, BEGINNING - 4);
+    let peer = story.peer.restart_joining(id_at(joined)).await;
+    let finality = peer.api.chain_get_finality().await.expect("answers");
+    let finalized = finality.finalized;
+    assert_eq!((finalized.number, finalized.height), (11, checkpoint));
+    assert_eq!(finalized.id.0, id_at(checkpoint));
+    assert_eq!(finality.gap_blocks, 3);
+    assert_eq!(peer.figure("chainchat_finalized_checkpoint").await, 11);
+    let asked = GetSeats {
+        from: joined - 1,
+        count: 3,
+    };
+    let page = peer.api.chain_get_seats(asked).await.expect("a page");
+    let final_ones: Vec<bool> = page.blocks.iter().map(|block| block.is_final).collect();
+    assert_eq!(final_ones, [true, true, false]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bonds_and_masternodes_are_found_by_number_key_and_owner() {
     let mut story = Story::begin().await;
     story.step().await;

@@ -5,10 +5,10 @@ On regtest a term has 12 blocks, a bond comes back after 48, and blocks are made
 
 import json
 import re
-import threading
+import subprocess
 
-from lab import NOBODY, bech32m
-from people import Person
+from lab import NOBODY, PATIENCE_S, bech32m, binary, environment, wait_until
+from people import Background, Person
 
 COIN = 100_000_000
 # Below this height no stamp is old enough to be included.
@@ -171,6 +171,24 @@ def test_a_masternode_serves_is_banned_revived_and_retired(lab):
     assert alice.json("wallet", "balance")["locked"] == str(4 * COIN)
 
 
+def refused_in_a_block(lab, node, person, *command):
+    """A command that waits for too much; a block takes what it sent. Returns exit code and reason."""
+    process = subprocess.Popen(
+        [str(binary()), *person.arguments(*command), "--json"], stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, cwd=lab.folder, env=environment(),
+    )
+    lab.started.append(Background(process))
+
+    def is_sent():
+        waiting = node.rpc("mempool_get")
+        return waiting["transactions"] or waiting["envelopes"]
+
+    wait_until(is_sent, "the command to send something")
+    node.generate()
+    _, stderr = process.communicate(timeout=PATIENCE_S)
+    return process.returncode, json.loads(stderr.strip().splitlines()[-1])["reason"]
+
+
 def test_waiting_for_stake_that_nobody_has_ends_with_its_own_word(lab):
     node, alice = started(lab, "alice")
     kitchen = alice.begin("kitchen")
@@ -179,10 +197,7 @@ def test_waiting_for_stake_that_nobody_has_ends_with_its_own_word(lab):
     message = ("chat", "send", kitchen, "--text", "hello")
     for command in (payment, message):
         for state, word in (("confirmed", "no_committee"), ("final", "no_finality")):
-            block = threading.Timer(2, node.generate)
-            block.start()
-            refused = alice.refused(*command, "--wait", state, "--timeout", "6")
-            block.join()
-            assert refused == (1, word), (command, state)
+            wait = ("--wait", state, "--timeout", "10")
+            assert refused_in_a_block(lab, node, alice, *command, *wait) == (1, word), command
     # In no block at all: that is another word.
     assert alice.refused(*payment, "--wait", "final", "--timeout", "1") == (1, "timeout")

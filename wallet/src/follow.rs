@@ -96,8 +96,10 @@ impl Ledger {
             return Err(FollowError::NotTip { found: *at });
         }
         let mut changes = ChangeSet::default();
-        if self.locked.get(&account).copied().unwrap_or_default() != snapshot.locked {
-            changes.locked.insert(account, snapshot.locked);
+        if let Some(locked) = snapshot.locked
+            && self.known_locked(&account) != Some(locked)
+        {
+            changes.locked.insert(account, locked);
         }
         let mut missing = Effect {
             balance: i128::from(snapshot.balance.base_units()),

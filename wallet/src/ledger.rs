@@ -34,8 +34,9 @@ pub struct AccountSnapshot {
     pub balance: Amount,
     /// Orders of the account so far.
     pub nonce: u64,
-    /// Coins of the account that are bound elsewhere (bonds, collateral).
-    pub locked: Amount,
+    /// Coins of the account that are bound elsewhere (bonds, collateral); if nobody could say, what
+    /// was known stays.
+    pub locked: Option<Amount>,
 }
 
 /// The last block that the wallet has followed.
@@ -282,6 +283,12 @@ impl Ledger {
                     spendable: add(sum.spendable, one.spendable),
                 }
             })
+    }
+
+    /// Coins of an account that are bound elsewhere, if a node ever said.
+    #[must_use]
+    pub fn known_locked(&self, account: &AccountId) -> Option<Amount> {
+        self.locked.get(account).copied()
     }
 
     /// Whether an own order on the followed chain was about a bond or a masternode.

@@ -162,3 +162,37 @@ async fn blocks_whose_seats_are_settled_are_not_asked_for_again() {
     user.sync(&node).await;
     assert_eq!(stage(&mut user, &kitchen, &message), Stage::Confirmed);
 }
+
+#[tokio::test]
+async fn seats_that_came_while_nobody_looked_are_asked_for_once_more() {
+    let node = ScriptedNode::new();
+    let (mut user, kitchen, message, height) = message_in_block(&node).await;
+    for height in 0..=height {
+        node.script().seats.insert(height, 0);
+    }
+    user.sync(&node).await;
+    assert_eq!(stage(&mut user, &kitchen, &message), Stage::InBlock);
+    // The votes come, and so many blocks that the block is deep when it is looked at again.
+    for height in 0..=height {
+        node.script().seats.insert(height, 6);
+    }
+    node.mine(super::SETTLED_BLOCKS as usize + 1);
+    user.sync(&node).await;
+    assert_eq!(stage(&mut user, &kitchen, &message), Stage::Confirmed);
+    let asked = node.script().seats_asked;
+    user.sync(&node).await;
+    assert_eq!(node.script().seats_asked, asked, "settled");
+    // News that waited in the stream settle nothing.
+    let block = Hex(id_at(&mut user, height));
+    let news = SeatNews {
+        height,
+        block,
+        seats: 4,
+        best_chain: true,
+    };
+    let event = FinalityEvent::Unconfirmed(news);
+    user.session().hear_finality(&event);
+    assert_eq!(stage(&mut user, &kitchen, &message), Stage::InBlock);
+    user.sync(&node).await;
+    assert_eq!(stage(&mut user, &kitchen, &message), Stage::Confirmed);
+}

@@ -37,16 +37,6 @@ async fn coins_in_a_bond_are_locked_as_the_chain_says() {
 }
 
 #[tokio::test]
-async fn a_wallet_that_comes_back_finds_what_it_has_locked() {
-    let node = ScriptedNode::new();
-    let mut user = User::new(1);
-    node.fund(user.account(), FUNDS);
-    node.script().account_mut(user.account()).bonded = 7;
-    user.sync(&node).await;
-    assert_eq!(user.session().balance().locked, Amount::from_base(7));
-}
-
-#[tokio::test]
 async fn a_bond_below_the_smallest_is_refused_before_anything_is_signed() {
     let node = ScriptedNode::new();
     let mut user = User::new(1);

@@ -11,6 +11,8 @@
 //! # Not here
 //! Rules: `consensus`. What users do: [`super::User`].
 
+mod stake;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
@@ -21,20 +23,19 @@ use chain::transaction::Order;
 use chain::vote::IncludedVote;
 use chain::{
     AccountId, Amount, Block, Body, EnvelopeBytes, Hash32, Header, Height, MessageId, Network,
-    Timestamp, Transaction,
+    PublicKey, Timestamp, Transaction,
 };
 use consensus::{reward, transaction};
 use genesis::Params;
 use rpc::types::view::{BlockForm, BlockSelector};
 use rpc::types::{
-    AccountStatus, BanStatus, BaseUnits, BlockPoint, BlockReference, BlockSeats, BlockView,
-    BondPage, BondState, BondStatus, CheckpointPoint, CommitteeMember, CommitteeStatus, Connect,
-    DiskState, EnvelopeBlock, EnvelopeEvent, EnvelopePage, EnvelopeStatus, EnvelopeView,
-    FinalityEvent, FinalityStatus, Generate, Generated, GetAccount, GetBlock, GetBond,
-    GetCommittee, GetEnvelope, GetEnvelopes, GetHeader, GetMasternode, GetMempool, GetOwned,
-    GetSeats, GetStateHash, GetTemplate, GetTransaction, Head, HeaderStatus, HeaderView, Hex,
-    KillPoint, MasternodePage, MasternodeStatus, MempoolPage, MempoolStatus, NodeStatus,
-    PeerStatus, RawHex, RosterSums, SeatPage, SetTime, StateHash, Submit, SubmitBlock,
+    AccountStatus, BanStatus, BaseUnits, BlockPoint, BlockReference, BlockView, BondPage,
+    BondStatus, CommitteeStatus, Connect, DiskState, EnvelopeBlock, EnvelopeEvent, EnvelopePage,
+    EnvelopeStatus, EnvelopeView, FinalityEvent, FinalityStatus, Generate, Generated, GetAccount,
+    GetBlock, GetBond, GetCommittee, GetEnvelope, GetEnvelopes, GetHeader, GetMasternode,
+    GetMempool, GetOwned, GetSeats, GetStateHash, GetTemplate, GetTransaction, Head, HeaderStatus,
+    HeaderView, Hex, KillPoint, MasternodePage, MasternodeStatus, MempoolPage, MempoolStatus,
+    NodeStatus, PeerStatus, RawHex, SeatPage, SetTime, StateHash, Submit, SubmitBlock,
     SubmitSolution, SubmittedBlock, SubmittedEnvelope, SubmittedTransaction, SupplyStatus,
     Template, Tip, TransactionStatus,
 };
@@ -67,6 +68,8 @@ pub(crate) enum Lie {
     WrongHeights,
     /// The mempool has a further page for ever.
     EndlessMempool,
+    /// The list of bonds has one.
+    EndlessBonds,
     /// The block asked for is the one below.
     BlockBelow,
     /// Nobody is told what an account holds.
@@ -85,6 +88,8 @@ pub(crate) struct Account {
     pub(crate) record: Option<AccountRecord>,
     /// Coins in its bonds; they count as one.
     pub(crate) bonded: u64,
+    /// Key of that bond.
+    pub(crate) vote_key: PublicKey,
 }
 
 type State = BTreeMap<AccountId, Account>;
@@ -110,6 +115,10 @@ pub(crate) struct Script {
     pub(crate) votes: Vec<IncludedVote>,
     /// Who holds the seats of every height: bond and seats.
     pub(crate) committee: Vec<(u32, u32)>,
+    /// Whether a block comes with every question about bonds.
+    pub(crate) is_restless: bool,
+    /// Pages of bonds that were asked for.
+    pub(crate) lists_asked: usize,
     /// Questions about seats.
     pub(crate) seats_asked: usize,
     /// Pages of envelopes and of the mempool that were asked for.
@@ -293,97 +302,6 @@ impl Script {
         })
     }
 
-    fn chain_get_finality(&mut self) -> Result<FinalityStatus, RpcFailure> {
-        let point = |height| -> Result<CheckpointPoint, RpcFailure> {
-            let id = Hex(self.block(height)?.id());
-            let number = u32::try_from(height / self.params.checkpoint_blocks).unwrap_or(0);
-            Ok(CheckpointPoint { number, height, id })
-        };
-        let nobody = RosterSums {
-            members: 0,
-            weight: 0,
-        };
-        Ok(FinalityStatus {
-            height: self.tip_height(),
-            block: Hex(self.tip().0.id()),
-            justified: point(self.finalized)?,
-            finalized: point(self.finalized)?,
-            gap_blocks: self.tip_height() - self.finalized,
-            level: 0,
-            front: nobody.clone(),
-            rear: nobody,
-            dynasty: 0,
-        })
-    }
-
-    fn chain_get_seats(&mut self, asked: GetSeats) -> Result<SeatPage, RpcFailure> {
-        self.seats_asked += 1;
-        let end = asked.from.saturating_add(u64::from(asked.count));
-        let blocks = (asked.from..end).map_while(|height| self.block(height).ok());
-        let seats_of = |block: &Block| {
-            let height = block.header.height.get();
-            BlockSeats {
-                height,
-                id: Hex(block.id()),
-                seats: self.seats.get(&height).copied(),
-                is_final: height <= self.finalized,
-            }
-        };
-        let blocks = blocks.map(seats_of).collect();
-        Ok(SeatPage { blocks, next: None })
-    }
-
-    fn chain_get_bonds(&mut self, asked: GetOwned) -> Result<BondPage, RpcFailure> {
-        let account = asked.address.account_on(NETWORK)?;
-        let (block, state) = self.tip();
-        let amount = state.get(&account).map_or(0, |account| account.bonded);
-        let bond = BondStatus {
-            bond: 0,
-            owner: asked.address,
-            vote_key: Hex(chain::PublicKey::default()),
-            amount: BaseUnits(Amount::from_base(amount)),
-            weight: amount / Amount::COIN,
-            state: BondState::Active,
-            assigned: 0,
-            voted: 0,
-            jailed_until: None,
-            release_height: None,
-        };
-        Ok(BondPage {
-            height: self.tip_height(),
-            block: Hex(block.id()),
-            bonds: if amount > 0 { vec![bond] } else { Vec::new() },
-            next: None,
-        })
-    }
-
-    fn chain_get_masternodes(&mut self, _: GetOwned) -> Result<MasternodePage, RpcFailure> {
-        let (block, _) = self.tip();
-        Ok(MasternodePage {
-            height: self.tip_height(),
-            block: Hex(block.id()),
-            masternodes: Vec::new(),
-            next: None,
-        })
-    }
-
-    fn chain_get_committee(&mut self, asked: GetCommittee) -> Result<CommitteeStatus, RpcFailure> {
-        let members = self.committee.iter().map(|(bond, seats)| CommitteeMember {
-            bond: *bond,
-            vote_key: Hex(chain::PublicKey::default()),
-            seats: *seats,
-            included: true,
-        });
-        Ok(CommitteeStatus {
-            height: asked.height.unwrap_or(self.tip_height() + 1),
-            level: 1,
-            weight: 1,
-            members: members.collect(),
-            block: None,
-            seats: None,
-        })
-    }
-
     fn mempool_get(&mut self, _: GetMempool) -> Result<MempoolPage, RpcFailure> {
         self.pages_asked += 1;
         let raws = self.envelopes.values();
@@ -509,7 +427,9 @@ fn take_transaction(state: &mut State, tx: &Transaction) -> bool {
             let bonded = order.body.amount.base_units();
             let is_next = pay(state, sender, prefix.nonce, bonded + fee.base_units());
             if is_next {
-                state.entry(sender).or_default().bonded += bonded;
+                let account = state.entry(sender).or_default();
+                account.bonded += bonded;
+                account.vote_key = order.body.vote_key;
             }
             is_next
         }
@@ -549,6 +469,8 @@ impl ScriptedNode {
             finalized: 0,
             votes: Vec::new(),
             committee: Vec::new(),
+            is_restless: false,
+            lists_asked: 0,
             seats_asked: 0,
             pages_asked: 0,
         }))
@@ -636,6 +558,7 @@ node_api! {
         chain_get_account(GetAccount) -> AccountStatus;
         chain_get_supply() -> SupplyStatus;
         chain_get_finality() -> FinalityStatus;
+        chain_get_bond(GetBond) -> BondStatus;
         chain_get_bonds(GetOwned) -> BondPage;
         chain_get_masternodes(GetOwned) -> MasternodePage;
         chain_get_seats(GetSeats) -> SeatPage;
@@ -650,7 +573,6 @@ node_api! {
         node_list_banned() -> Vec<BanStatus>;
         node_stop() -> ();
         chain_get_transaction(GetTransaction) -> TransactionStatus;
-        chain_get_bond(GetBond) -> BondStatus;
         chain_get_masternode(GetMasternode) -> MasternodeStatus;
         chain_get_state_hash(GetStateHash) -> StateHash;
         chain_submit_block(SubmitBlock) -> SubmittedBlock;

@@ -28,8 +28,8 @@ use crate::args::stake::{MasternodeCommand, RegisterArgs};
 use crate::args::{NodeAccess, SharedArgs, Wait};
 use crate::commands::keygen;
 use crate::commands::profile::{now, open, rng};
-use crate::commands::stake::owned;
-use crate::commands::waiting::{settle, wait_for_foreign};
+use crate::commands::stake::{owned, warn_if_cut};
+use crate::commands::waiting::{if_told, settle, wait_for_foreign};
 use crate::exit::{Exit, Failure};
 use crate::{access, output, secrets};
 
@@ -97,9 +97,10 @@ async fn register(shared: &SharedArgs, access: &NodeAccess, args: &RegisterArgs)
             masternode: None,
             key: Some(operator_key),
         };
-        let found = node.chain_get_masternode(asked).await?;
-        value["masternode"] = json!(found.masternode);
-        text = format!("{text}: masternode {}", found.masternode);
+        if let Some(found) = if_told(node.chain_get_masternode(asked).await) {
+            value["masternode"] = json!(found.masternode);
+            text = format!("{text}: masternode {}", found.masternode);
+        }
     }
     text = format!("{text}\nthe voting key is in {}", voting_file.display());
     output::result(shared.json, &value, &text)
@@ -191,8 +192,8 @@ async fn exit(shared: &SharedArgs, access: &NodeAccess, masternode: u32, wait: W
             masternode: Some(masternode),
             key: None,
         };
-        let found = node.chain_get_masternode(asked).await?;
-        if let Some(height) = found.release_height {
+        let found = if_told(node.chain_get_masternode(asked).await);
+        if let Some(height) = found.and_then(|found| found.release_height) {
             value["release_height"] = json!(height);
             text = format!("{text}: paid back at height {height}");
         }
@@ -205,6 +206,7 @@ async fn status(shared: &SharedArgs, access: &NodeAccess) -> Result<()> {
     let node = access::client(shared, access)?;
     let owned = owned(&mut session, node.as_ref()).await?;
     let finality = node.chain_get_finality().await?;
+    warn_if_cut(&owned);
     let mut lines: Vec<String> = owned.masternodes.iter().map(line).collect();
     if lines.is_empty() {
         lines.push("no masternodes; make one with `chainchat masternode register`".to_owned());
@@ -214,6 +216,7 @@ async fn status(shared: &SharedArgs, access: &NodeAccess) -> Result<()> {
         "address": session.address().to_string(),
         "locked": session.balance().locked.base_units().to_string(),
         "masternodes": owned.masternodes,
+        "complete": owned.is_complete,
         "finality": finality,
     });
     output::result(shared.json, &value, &lines.join("\n"))

@@ -16,8 +16,8 @@ use app::{Owned, Session, SessionError, Stage};
 use chain::units::BondId;
 use chain::{Amount, PublicKey};
 use genesis::Params;
-use rpc::NodeApi;
-use rpc::types::{BondStatus, GetBond, GetCommittee, Hex};
+use rpc::types::{BondStatus, CommitteeStatus, GetBond, GetCommittee, Hex};
+use rpc::{NodeApi, RpcFailure};
 use serde_json::json;
 use wallet::stake::StakeOrder;
 
@@ -25,7 +25,7 @@ use crate::args::stake::StakeCommand;
 use crate::args::{NodeAccess, SharedArgs, Wait};
 use crate::commands::keygen;
 use crate::commands::profile::{now, open, rng};
-use crate::commands::waiting::settle;
+use crate::commands::waiting::{if_told, settle};
 use crate::{access, output, secrets};
 
 pub(crate) async fn run(
@@ -85,9 +85,10 @@ async fn bond(
             bond: None,
             vote_key: Some(vote_key),
         };
-        let bond = node.chain_get_bond(asked).await?;
-        value["bond"] = json!(bond.bond);
-        text = format!("{text}: bond {} of {amount} X3C", bond.bond);
+        if let Some(bond) = if_told(node.chain_get_bond(asked).await) {
+            value["bond"] = json!(bond.bond);
+            text = format!("{text}: bond {} of {amount} X3C", bond.bond);
+        }
     }
     output::result(shared.json, &value, &text)
 }
@@ -113,8 +114,8 @@ async fn of_bond(
             bond: Some(bond),
             vote_key: None,
         };
-        let found = node.chain_get_bond(asked).await?;
-        if let Some(height) = found.release_height {
+        let found = if_told(node.chain_get_bond(asked).await);
+        if let Some(height) = found.and_then(|bond| bond.release_height) {
             value["release_height"] = json!(height);
             text = format!("{text}: paid back at height {height}");
         }
@@ -141,11 +142,13 @@ async fn status(shared: &SharedArgs, access: &NodeAccess) -> Result<()> {
     let address = session.address();
     let locked = session.balance().locked;
     let (height, ahead) = seats_ahead(shared, node.as_ref(), &owned.bonds).await?;
+    warn_if_cut(&owned);
     let value = json!({
         "address": address.to_string(),
         "height": height,
         "locked": locked.base_units().to_string(),
         "bonds": owned.bonds,
+        "complete": owned.is_complete,
         "seats_ahead": ahead
             .iter()
             .map(|(height, seats)| json!({ "height": height, "seats": seats }))
@@ -177,7 +180,9 @@ async fn seats_ahead(
         let asked = GetCommittee {
             height: Some(height),
         };
-        let committee = node.chain_get_committee(asked).await?;
+        let Some(committee) = if_drawn(node.chain_get_committee(asked).await)? else {
+            break;
+        };
         let own = committee
             .members
             .iter()
@@ -185,6 +190,26 @@ async fn seats_ahead(
         ahead.push((height, own.map(|member| member.seats).sum()));
     }
     Ok((tip, ahead))
+}
+
+/// A committee, or nothing where a reorganisation has made the chain shorter since its tip was read.
+fn if_drawn(
+    answer: Result<CommitteeStatus, RpcFailure>,
+) -> Result<Option<CommitteeStatus>, RpcFailure> {
+    match answer {
+        Err(failure) if failure.reason == "not_drawn" => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
+/// Says that what is shown may not be all.
+pub(crate) fn warn_if_cut(owned: &Owned) {
+    if !owned.is_complete {
+        output::warn(
+            "there are more bonds or masternodes than were looked through: some of yours may be \
+             missing here and in `locked`",
+        );
+    }
 }
 
 fn line(bond: &BondStatus) -> String {
@@ -203,4 +228,26 @@ fn line(bond: &BondStatus) -> String {
         line = format!("{line}, until height {height}");
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_ahead_end_where_the_chain_became_shorter() {
+        let drawn = CommitteeStatus {
+            height: 9,
+            level: 0,
+            weight: 0,
+            members: Vec::new(),
+            block: None,
+            seats: None,
+        };
+        assert_eq!(if_drawn(Ok(drawn.clone())), Ok(Some(drawn)));
+        let beyond = RpcFailure::bad_parameter("not_drawn", "seats are drawn up to height 8");
+        assert_eq!(if_drawn(Err(beyond)), Ok(None));
+        let gone = RpcFailure::unknown("committee_gone", "known for two terms");
+        assert_eq!(if_drawn(Err(gone.clone())), Err(gone));
+    }
 }

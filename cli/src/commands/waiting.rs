@@ -15,7 +15,7 @@ use anyhow::Result;
 use app::{Session, Stage, Submitted};
 use chain::{Height, TxId};
 use rpc::types::{GetCommittee, GetSeats, GetTransaction, Hex};
-use rpc::{ErrorCode, NodeApi};
+use rpc::{ErrorCode, NodeApi, RpcFailure};
 
 use crate::args::{Wait, WaitState};
 use crate::commands::profile::{now, rng};
@@ -57,6 +57,21 @@ pub(crate) async fn settle(
         output::warn("it is written down and sent with the next command; do not order it again");
     }
     Ok((id, stage))
+}
+
+/// What the node adds about an order that is in a block already. Without an answer the order stands
+/// all the same: that is said and is no failure of the command.
+pub(crate) fn if_told<T>(answer: Result<T, RpcFailure>) -> Option<T> {
+    match answer {
+        Ok(told) => Some(told),
+        Err(failure) => {
+            output::warn(&format!(
+                "it is in a block; what it made was not read: {}",
+                failure.detail
+            ));
+            None
+        }
+    }
 }
 
 /// Follows the chain until an own order is as far as `wanted`.
@@ -184,4 +199,16 @@ pub(crate) async fn too_late(
     }
     let detail = format!("{place} after {seconds} s; it may still become so");
     Failure::error(Exit::Failed, "timeout", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_in_a_block_stands_without_the_node_saying_more() {
+        assert_eq!(if_told(Ok(7)), Some(7));
+        let gone = RpcFailure::unknown("unknown_bond", "a reorganisation took it back");
+        assert_eq!(if_told::<u32>(Err(gone)), None);
+    }
 }

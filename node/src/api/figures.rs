@@ -1,7 +1,8 @@
-//! Health and metrics: figures that cost nothing to read.
+//! Health and metrics: figures that cost the node's thread next to nothing.
 //!
 //! # Invariants
-//! Labels are bounded; nothing about a user's accounts or messages is a figure.
+//! * Labels are bounded; nothing about a user's accounts or messages is a figure.
+//! * The node's thread says what it holds in memory; what stands on the disk is read elsewhere.
 //!
 //! # Spec
 //! docs/spec/07-rpc.md §7
@@ -10,6 +11,7 @@
 //! The listener: `rpc::http`.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
@@ -21,6 +23,7 @@ use consensus::state::value;
 use genesis::law;
 use network::{Counter, Handle};
 use rpc::{Health, HealthSource};
+use store::{Store, View};
 
 use super::finality_reads::Held;
 use super::stake_reads::seats_of;
@@ -55,12 +58,39 @@ impl Figures {
     }
 
     async fn stake(&self) -> StakeFigures {
-        let asked = self.mailbox.run(|desk| StakeFigures::of(desk));
-        match asked.await {
+        let asked = self.mailbox.run(|desk| Counts::of(desk));
+        let Ok((counts, store)) = asked.await else {
+            return StakeFigures::default();
+        };
+        let task = tokio::task::spawn_blocking(move || {
+            let view = store.view().map_err(ViewError::from)?;
+            StakeFigures::of(&view, &counts)
+        });
+        match task.await {
             Ok(Ok(figures)) => figures,
             // The next scrape tells more; a damaged store ends the node by itself.
             Ok(Err(_)) | Err(_) => StakeFigures::default(),
         }
+    }
+}
+
+/// What only the node's thread knows.
+#[derive(Clone, Copy, Debug)]
+struct Counts {
+    parent_seats: u64,
+    held: Held,
+}
+
+impl Counts {
+    fn of(desk: &Desk) -> (Self, Arc<Store>) {
+        let engine = desk.node.engine();
+        let tip = engine.tip().map_or(0, |(height, _)| height.get());
+        let parent = seats_of(&desk.node, tip.saturating_sub(1)..tip);
+        let counts = Self {
+            parent_seats: parent.first().map_or(0, |parent| parent.seats.into()),
+            held: Held::of(&desk.node, engine.params()),
+        };
+        (counts, Arc::clone(&desk.store))
     }
 }
 
@@ -81,25 +111,23 @@ struct StakeFigures {
 }
 
 impl StakeFigures {
-    fn of(desk: &Desk) -> Result<Self, ViewError> {
-        let view = desk.store.view().map_err(ViewError::from)?;
+    fn of(view: &View<'_>, counts: &Counts) -> Result<Self, ViewError> {
         let (params, tip) = (view.params(), view.tip().height);
         let heights = tip.get().saturating_sub(law::VOTE_BACK_MAX.into()).max(1)..tip.get();
         let mut figures = Self {
-            level: stake::level(&view, params, tip)?.into(),
+            level: stake::level(view, params, tip)?.into(),
+            parent_seats: counts.parent_seats,
             ..Self::default()
         };
         for height in heights.clone().map(Height::new) {
-            let committee = stake::committee_at(&view, params, height)?;
+            let committee = stake::committee_at(view, params, height)?;
             let seats = committee.members().map(|(_, seat)| u64::from(seat.seats));
             figures.window_seats += seats.sum::<u64>();
-            let included = value::included_votes(&view, height)?.votes;
+            let included = value::included_votes(view, height)?.votes;
             let seats = included.iter().map(|vote| u64::from(vote.seats));
             figures.window_voted += seats.sum::<u64>();
         }
-        let parent = seats_of(&desk.node, tip.get().saturating_sub(1)..tip.get());
-        figures.parent_seats = parent.first().map_or(0, |parent| parent.seats.into());
-        let (shown, held) = (value::finality(&view)?, Held::of(&desk.node, params));
+        let (shown, held) = (value::finality(view)?, counts.held);
         let justified = held
             .justified
             .map_or(shown.justified, |held| held.number.max(shown.justified));
@@ -112,7 +140,7 @@ impl StakeFigures {
             .get()
             .saturating_sub(params.checkpoint_height(finalized).get());
         figures.front_members =
-            rosters(&view)?.map_or(0, |rosters| rosters.front.members.len() as u64);
+            rosters(view)?.map_or(0, |rosters| rosters.front.members.len() as u64);
         Ok(figures)
     }
 
@@ -196,14 +224,14 @@ impl HealthSource for Figures {
                 figures.reorgs_refused.load(Ordering::Relaxed),
             ),
             (
-                "chainchat_bans_total",
-                "counter",
-                figures.bans.load(Ordering::Relaxed),
-            ),
-            (
                 "chainchat_alarms_total",
                 "counter",
                 figures.alarms.load(Ordering::Relaxed),
+            ),
+            (
+                "chainchat_bans_total",
+                "counter",
+                figures.bans.load(Ordering::Relaxed),
             ),
             (
                 "chainchat_announcement_bytes_total",

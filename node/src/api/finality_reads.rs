@@ -14,7 +14,7 @@ use chain::units::{CheckpointNumber, MasternodeId};
 use chain::{BlockId, Height, Network};
 use consensus::StateKey;
 use consensus::finality::{Rosters, rosters};
-use consensus::fork_choice::Checkpoint;
+use consensus::fork_choice::{Checkpoint, FinalBlock};
 use consensus::stake;
 use consensus::state::value::{self, Candidate, Masternode, Roster, Standing};
 use genesis::Params;
@@ -30,27 +30,68 @@ use super::chain_reads::state;
 use super::stake_reads::live_from;
 use super::{Api, disk, unavailable};
 use crate::disk::Disk;
+use crate::ledger::Ledger;
 use crate::protocol::Node;
 
-/// Checkpoints that the node's thread holds on to.
+/// What the node's thread holds on to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) justified: Option<Checkpoint>,
+    /// The checkpoint at or below the final block.
     pub(super) finalized: Option<Checkpoint>,
+    /// The final block: any block, where the operator joined its chain; the state may not have gone
+    /// there yet.
+    pub(super) final_block: Option<FinalBlock>,
 }
 
 impl Held {
     pub(super) fn of(node: &Node<Disk>, params: &Params) -> Self {
-        let tree = node.engine().tree();
-        let finalized = tree.finalized().and_then(|id| {
-            let number = params.checkpoint_at(tree.header(id)?.height)?;
-            Some(Checkpoint { number, id: *id })
+        let (tree, ledger) = (node.engine().tree(), node.engine().ledger());
+        let final_block = node.engine().anchors().finalized;
+        let finalized = final_block.and_then(|block| {
+            let on_our_chain = |height| ledger.id_at(height).ok().flatten();
+            checkpoint_below(params, block, |height| {
+                let is_ours = || on_our_chain(block.height) == Some(block.id);
+                let in_tree = tree.ancestor(&block.id, height);
+                // The tree may begin above it.
+                in_tree.or_else(|| is_ours().then(|| on_our_chain(height)).flatten())
+            })
         });
         Self {
             justified: tree.justified(),
             finalized,
+            final_block,
         }
     }
+
+    /// Height up to which the view's blocks are final. A final block on a branch that the view does
+    /// not show says nothing of those that it shows.
+    pub(super) fn final_height<E>(
+        &self,
+        id_at: impl FnOnce(Height) -> Result<Option<BlockId>, E>,
+    ) -> Result<Height, E> {
+        let genesis = Height::new(0);
+        let Some(block) = self.final_block else {
+            return Ok(genesis);
+        };
+        let is_shown = id_at(block.height)? == Some(block.id);
+        Ok(if is_shown { block.height } else { genesis })
+    }
+}
+
+/// The checkpoint at or below a block.
+fn checkpoint_below(
+    params: &Params,
+    block: FinalBlock,
+    ancestor: impl FnOnce(Height) -> Option<BlockId>,
+) -> Option<Checkpoint> {
+    let number = block.height.get().checked_div(params.checkpoint_blocks)?;
+    let number = CheckpointNumber::new(u32::try_from(number).ok()?);
+    let id = match params.checkpoint_height(number) {
+        height if height == block.height => block.id,
+        height => ancestor(height)?,
+    };
+    Some(Checkpoint { number, id })
 }
 
 impl Api {
@@ -65,17 +106,6 @@ impl Api {
         let held = self.held().await?;
         self.read(move |view, params| finality_status(view, params, &held))
             .await
-    }
-
-    /// Height up to which blocks of the best chain are final.
-    pub(super) async fn finalized_height(&self) -> Result<Height, RpcFailure> {
-        let held = self.held().await?;
-        self.read(move |view, params| {
-            let shown = value::finality(view).map_err(state)?.finalized;
-            let held = held.finalized.map(|held| held.number);
-            Ok(params.checkpoint_height(held.map_or(shown, |held| held.max(shown))))
-        })
-        .await
     }
 
     pub(super) async fn get_masternode(
@@ -256,5 +286,47 @@ fn masternode_status(
         registered: masternode.registered.get(),
         last_paid: masternode.last_paid.map(Height::get),
         release_height: masternode.release.map(Height::get),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_final_block_that_the_state_has_not_gone_to_makes_nothing_shown_final() {
+        let height = Height::new(50);
+        let id = BlockId::from_bytes([1; 32]);
+        let held = Held {
+            final_block: Some(FinalBlock { height, id }),
+            ..Held::default()
+        };
+        let shown = |held: Held, id| held.final_height(|_| Ok::<_, RpcFailure>(id));
+        assert_eq!(shown(held, Some(id)), Ok(height));
+        assert_eq!(shown(held, Some(BlockId::default())), Ok(Height::new(0)));
+        assert_eq!(shown(held, None), Ok(Height::new(0)));
+        assert_eq!(shown(Held::default(), Some(id)), Ok(Height::new(0)));
+    }
+
+    #[test]
+    fn a_final_block_between_checkpoints_shows_the_one_below_it() {
+        let params = Params::of(Network::Regtest);
+        let below = |height, ancestor: fn(Height) -> Option<BlockId>| {
+            let id = BlockId::from_bytes([1; 32]);
+            let height = Height::new(height);
+            checkpoint_below(&params, FinalBlock { height, id }, ancestor)
+        };
+        let checkpoint = |number, byte| {
+            let number = CheckpointNumber::new(number);
+            let id = BlockId::from_bytes([byte; 32]);
+            Some(Checkpoint { number, id })
+        };
+        let ancestor = |height: Height| Some(BlockId::from_bytes([height.get() as u8; 32]));
+        assert_eq!(below(48, ancestor), checkpoint(12, 1));
+        assert_eq!(below(48, |_| None), checkpoint(12, 1));
+        assert_eq!(below(50, ancestor), checkpoint(12, 48));
+        assert_eq!(below(51, ancestor), checkpoint(12, 48));
+        assert_eq!(below(51, |_| None), None, "nobody knows it any more");
+        assert_eq!(below(52, ancestor), checkpoint(13, 1));
     }
 }

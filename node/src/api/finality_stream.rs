@@ -305,6 +305,7 @@ mod tests {
                 held: Held {
                     justified,
                     finalized,
+                    ..Held::default()
                 },
             };
             told.step(&picture, &params)

@@ -93,8 +93,11 @@ impl Api {
         let count = asked.count.min(SEAT_BLOCKS_MAX);
         let from = Height::new(asked.from);
         let counted = self.seats_from(from, count).await?;
-        let finalized = self.finalized_height().await?;
+        let held = self.held().await?;
         self.read(move |view, _| {
+            let finalized = held
+                .final_height(|height| view.id_at(height))
+                .map_err(disk)?;
             let mut counted = counted.into_iter().peekable();
             let mut page = SeatPage {
                 blocks: Vec::new(),

@@ -74,7 +74,13 @@ fn clock(params: &Params) -> Clock {
     clock
 }
 
-async fn run(folder: &TempDir, number: u8, params: &Params, clock: &Clock) -> RunningNode {
+async fn run(
+    folder: &TempDir,
+    number: u8,
+    params: &Params,
+    clock: &Clock,
+    join: Option<BlockId>,
+) -> RunningNode {
     let config = Config {
         params: params.clone(),
         folder: folder.path().join("node"),
@@ -88,7 +94,7 @@ async fn run(folder: &TempDir, number: u8, params: &Params, clock: &Clock) -> Ru
         clock: clock.clone(),
         stake_key: None,
         operator_key: None,
-        join: None,
+        join,
         reorgs: Reorgs::Lawful,
         kill_points: KillPoints::none(),
         random: [number; 64],
@@ -102,7 +108,7 @@ impl Peer {
         let folder = tempfile::tempdir().expect("a folder");
         let params = Params::of(Network::Regtest);
         let clock = clock(&params);
-        let running = run(&folder, number, &params, &clock).await;
+        let running = run(&folder, number, &params, &clock, None).await;
         Self {
             api: running.api(),
             clock,
@@ -118,8 +124,21 @@ impl Peer {
         self.restart_after(|_| ()).await.0
     }
 
+    /// The same node after a clean stop, whose operator joins the chain through `block`.
+    pub(crate) async fn restart_joining(self, block: BlockId) -> Self {
+        self.restart_with(Some(block), |_| ()).await.0
+    }
+
     /// The same node after a clean stop, during which `look` has the store for itself.
     pub(crate) async fn restart_after<T>(self, look: impl FnOnce(&Store) -> T) -> (Self, T) {
+        self.restart_with(None, look).await
+    }
+
+    async fn restart_with<T>(
+        self,
+        join: Option<BlockId>,
+        look: impl FnOnce(&Store) -> T,
+    ) -> (Self, T) {
         let Self {
             api,
             clock,
@@ -136,7 +155,7 @@ impl Peer {
         let seen = look(&store);
         store.close().expect("closed");
         drop(store);
-        let running = run(&folder, number, &params, &clock).await;
+        let running = run(&folder, number, &params, &clock, join).await;
         let peer = Self {
             api: running.api(),
             clock,

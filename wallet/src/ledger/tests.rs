@@ -126,12 +126,26 @@ fn an_account_state_that_confirms_the_entries_changes_nothing() {
         .expect("the tip");
     assert!(same.is_empty());
     let locked = AccountSnapshot {
-        locked: Amount::from_base(9),
+        locked: Some(Amount::from_base(9)),
         ..snapshot
     };
+    assert_eq!(story.ledger.known_locked(&account), None);
     let changes = story.ledger.observe(account, &at, locked).expect("the tip");
     story.keep(changes);
     assert_eq!(story.ledger.balance(&account).locked, Amount::from_base(9));
+    // Who does not know what is locked takes nothing back.
+    let unknown = story.ledger.observe(account, &at, snapshot);
+    assert!(unknown.expect("the tip").is_empty());
+    let nothing = AccountSnapshot {
+        locked: Some(Amount::ZERO),
+        ..snapshot
+    };
+    let changes = story
+        .ledger
+        .observe(account, &at, nothing)
+        .expect("the tip");
+    story.keep(changes);
+    assert_eq!(story.ledger.known_locked(&account), Some(Amount::ZERO));
     assert_eq!(confirmed(&story), 50);
 }
 
