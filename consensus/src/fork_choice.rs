@@ -244,7 +244,7 @@ impl BlockTree {
             node.uncles = uncles.iter().map(Uncle::from).collect();
             node.inclusions = inclusions.to_vec();
             self.connect(*id);
-            self.refresh_inclusions(id);
+            self.refresh_own_inclusions(id);
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ mod refusal;
 mod restore;
 mod stake;
 
-pub use guard::{Alarm, Joined, Reorgs};
+pub use guard::{Alarm, Joined, Reorgs, Stops};
 pub use refusal::Refusal;
 pub use stake::CommitteeKey;
 

@@ -154,11 +154,13 @@ pub enum Action {
     },
     /// Ban a peer.
     Ban(Ban),
+    /// End the connections with a peer, who may come back.
+    Disconnect(PeerName),
     /// The tip moved; listeners are told.
     TipMoved(Vec<TipMove>),
     /// A heavier branch was left aside for the depth of the reorg; the operator is to look.
     ReorgRefused,
-    /// The operator has to look: the node neither votes nor mines.
+    /// The operator has to look.
     Alarm(Alarm),
     /// Two more votes than the last template held are here: miners want a new one.
     VotesGathered,
@@ -460,7 +462,8 @@ impl<L: Ledger> Node<L> {
         if advance.moves.is_empty() {
             return ended;
         }
-        self.keep_pace()?;
+        // The moves were made, whatever the storage says from here on: all hear of them.
+        let paced = self.keep_pace();
         for step in &advance.moves {
             if let TipMove::Connected(block) = step {
                 self.mempool.block_connected(&block.body);
@@ -468,18 +471,20 @@ impl<L: Ledger> Node<L> {
                 self.bringers.remove(&block.id());
             }
         }
+        let mut readmitted = Ok(());
         for step in &advance.moves {
             if let TipMove::Disconnected(block) = step {
                 self.remember_uncle(block.header);
-                self.readmit(block)?;
+                readmitted = readmitted.and(self.readmit(block));
             }
         }
-        self.drop_stale()?;
-        self.settle_votes(&advance.moves)?;
-        self.watch(now)?;
+        let cleared = self.drop_stale();
+        let settled = self.settle_votes(&advance.moves);
+        let seen = self.watch(now);
         let watched = self.watch_moves(&advance.moves, now);
         self.outbox.push(Action::TipMoved(advance.moves));
-        watched?;
+        let outcomes = [paced, readmitted, cleared, settled, seen, watched];
+        outcomes.into_iter().collect::<Result<(), _>>()?;
         match self.confirm(now) {
             // The blocks were taken; the next tick tries again, and says so.
             Err(LedgerError::Full) => {}

@@ -20,7 +20,7 @@ mod pool;
 
 pub use committees::{COMMITTEES_MAX, Committees};
 pub use finality::{AHEAD_CHECKPOINTS, FINALITY_VOTES_MAX, FinalityPool, OpenTargets, Verified};
-pub use forgeries::{FORGERIES_MAX, FORGERY_PERIOD_MS, Forgeries};
+pub use forgeries::{Budget, FORGERIES_MAX, FORGERY_PERIOD_MS, Forgeries, SPARE_FORGERIES_MAX};
 pub use offences::{OFFENCES_MAX, Offences};
 pub(crate) use pool::fullest;
 pub use pool::{AHEAD_BLOCKS, BEHIND_BLOCKS, EARLY_VOTES_MAX, VOTES_MAX, VotePool};

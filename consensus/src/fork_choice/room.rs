@@ -137,8 +137,9 @@ impl BlockTree {
             && self.ancestor(&leaf.id, best_height).as_ref() == Some(self.best())
     }
 
-    /// Takes a leaf out of the tree.
+    /// Takes a leaf out of the tree, and the votes in it out of the count.
     fn detach(&mut self, id: &BlockId) {
+        self.count_inclusions(id, false);
         let Some(node) = self.nodes.remove(id) else {
             return;
         };

@@ -128,7 +128,7 @@ impl BlockTree {
         if let Some(node) = self.nodes.get_mut(id) {
             node.inclusions = inclusions.to_vec();
         }
-        self.refresh_inclusions(id);
+        self.refresh_own_inclusions(id);
         Ok(())
     }
 
@@ -156,7 +156,7 @@ impl BlockTree {
             .ok_or(TreeError::UnknownBlock { id: *id })?;
         if node.level_after_next != Some(level) {
             node.level_after_next = Some(level);
-            self.rescore(*id);
+            self.rescore(*id, Changed::Level);
         }
         Ok(())
     }
@@ -206,7 +206,7 @@ impl BlockTree {
         if let Some(node) = self.nodes.get_mut(&id) {
             node.seats = seats;
         }
-        self.rescore(id);
+        self.rescore(id, Changed::Seats);
     }
 
     /// Level of a block above `parent`: its snapshot is the one taken a term before its own. Where
@@ -292,23 +292,28 @@ impl BlockTree {
             .retain(|(height, _)| *height >= root_height);
     }
 
-    /// Computes level and score of `id` and its descendants anew, and the best block with them.
-    pub(super) fn rescore(&mut self, id: BlockId) {
-        let (mut pending, mut changed) = (vec![id], Vec::new());
+    /// Computes the scores of `id` and its descendants anew, and the best block with them.
+    fn rescore(&mut self, id: BlockId, changed: Changed) {
+        let (mut pending, mut rescored) = (vec![id], Vec::new());
         let mut has_fallen = false;
         while let Some(id) = pending.pop() {
             let Some(node) = self.nodes.get(&id) else {
                 continue;
             };
+            // Nothing above it has a score either, and there may be a whole download of headers.
+            if changed == Changed::Seats && node.score.is_none() {
+                continue;
+            }
             pending.extend_from_slice(&node.children);
             if id == self.root {
                 continue;
             }
-            let level = self.level_above(&node.header.parent, node.header.height);
-            let Some(node) = self.nodes.get_mut(&id) else {
-                continue;
-            };
-            node.level = level.get();
+            if changed == Changed::Level {
+                let level = self.level_above(&node.header.parent, node.header.height);
+                if let Some(node) = self.nodes.get_mut(&id) {
+                    node.level = level.get();
+                }
+            }
             let Some((score, ballots)) = self.nodes.get(&id).and_then(|node| self.score_of(node))
             else {
                 continue;
@@ -318,13 +323,13 @@ impl BlockTree {
                 node.score = Some(score);
                 node.ballots = ballots;
             }
-            changed.push(id);
+            rescored.push(id);
         }
         // What only rises can be overtaken by nothing but itself.
         if has_fallen {
             self.choose_anew();
         } else {
-            changed.into_iter().for_each(|id| self.choose(id));
+            rescored.into_iter().for_each(|id| self.choose(id));
         }
     }
 
@@ -335,11 +340,27 @@ impl BlockTree {
             let Some(node) = self.nodes.get(&id) else {
                 continue;
             };
-            let stands = node.standing != Standing::Invalid && node.content.seen().is_some();
             pending.extend_from_slice(&node.children);
-            self.count_inclusions(&id, stands);
+            self.refresh_own_inclusions(&id);
         }
     }
+
+    /// As [`Self::refresh_inclusions`], for the votes in one block.
+    pub(super) fn refresh_own_inclusions(&mut self, id: &BlockId) {
+        let stands =
+            |node: &Node| node.standing != Standing::Invalid && node.content.seen().is_some();
+        let is_counted = self.nodes.get(id).is_some_and(stands);
+        self.count_inclusions(id, is_counted);
+    }
+}
+
+/// Why scores are computed anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Changed {
+    /// A block has other seats.
+    Seats,
+    /// A snapshot gives a level, on which blocks without bodies depend too.
+    Level,
 }
 
 /// How sure a level is.

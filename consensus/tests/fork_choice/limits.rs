@@ -1,8 +1,10 @@
 //! Everything the tree holds, follows or answers has a limit.
 
 use chain::Height;
+use chain::units::BondId;
 use consensus::fork_choice::{
-    BLOCKS_MAX, Fault, Insertion, LOCATOR_IDS_MAX, ReorgLimit, Score, Seen, TREE_DEPTH_BLOCKS,
+    BLOCKS_MAX, Fault, Inclusion, Insertion, LOCATOR_IDS_MAX, ReorgLimit, Score, Seen,
+    TREE_DEPTH_BLOCKS,
 };
 use consensus::header::CheckedHeader;
 use consensus::{BlockTree, TreeError};
@@ -446,4 +448,30 @@ fn headers_are_served_from_the_first_common_block_on() {
     let mut long = vec![*stranger.id(); LOCATOR_IDS_MAX];
     long.push(*chain[0].id());
     assert_eq!(tree.headers_after(&long, 10), None);
+}
+
+#[test]
+fn votes_in_a_forgotten_block_count_no_more() {
+    let mut forge = Forge::new();
+    let mut tree = forge.tree();
+    let ours = forge.chain(&forge.genesis(), 2);
+    apply_all(&mut tree, &ours);
+    let voted = *ours[0].id();
+    let side = forge.child(&voted, 0, SPACING_MS);
+    tree.insert(&side).expect("the parent is known");
+    let vote = Inclusion {
+        back: 1,
+        bond: BondId::new(7),
+        seats: 3,
+    };
+    tree.add_body(side.id(), &[], &[vote], Seen::At(1))
+        .expect("it is known");
+    assert_eq!(tree.seats(&voted), Some(3));
+    // Headers that seem heavier, for the uncles that they count.
+    while tree.status(side.id()).is_some() {
+        assert!(tree.len() <= BLOCKS_MAX);
+        let heavy = forge.child(&forge.genesis(), 2, SPACING_MS);
+        tree.insert(&heavy).expect("there is room");
+    }
+    assert_eq!(tree.seats(&voted), Some(0));
 }

@@ -318,6 +318,7 @@ scripts! {
     uncles_add_their_work,
     work_counts_and_not_length,
     finality_conflicts_are_a_mark_of_their_own,
+    votes_below_missing_bodies_count_once_they_come,
     votes_multiply_work_up_to_the_level,
     a_vote_counts_once_however_often_it_is_seen,
     double_voters_count_only_where_they_are_included,

@@ -2,7 +2,8 @@
 //! chains that contradict what is final here.
 //!
 //! # Invariants
-//! * While an [`Alarm`] stands the node neither votes nor mines.
+//! * While an [`Alarm`] stands no checkpoint is signed; but for a light branch, the node neither
+//!   votes nor mines either.
 //! * A branch without work is set aside and weighed anew before every move; the own chain goes on
 //!   meanwhile.
 //! * A contradiction is on disk before it is told, and stands until the operator joins a chain.
@@ -25,7 +26,7 @@ use genesis::law;
 use super::{Advance, Engine, Refusal, damaged};
 use crate::ledger::{Ledger, LedgerError, Pace};
 
-/// Why a node neither votes nor mines until its operator, or the course of things, decides.
+/// What a node does not take part in as usual until its operator, or the course of things, decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Alarm {
@@ -43,11 +44,32 @@ pub enum Alarm {
         /// The other one.
         theirs: BlockId,
     },
-    /// The operator joins a chain that leaves a final block aside, and its block is not here yet.
+    /// The operator joins a chain whose block is not here yet.
     Joining {
         /// The block.
         block: BlockId,
     },
+}
+
+impl Alarm {
+    /// Whether votes and blocks for the own chain stop as well, or the signing of checkpoints alone.
+    #[must_use]
+    pub fn stops(&self) -> Stops {
+        match self {
+            // What the own chain gains is what outweighs the branch.
+            Self::LightBranch { .. } => Stops::Checkpoints,
+            Self::ConflictingFinality { .. } | Self::Joining { .. } => Stops::Everything,
+        }
+    }
+}
+
+/// What stops while an alarm stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stops {
+    /// Signing checkpoints; mining and voting go on.
+    Checkpoints,
+    /// Signing checkpoints, voting and mining.
+    Everything,
 }
 
 impl fmt::Display for Alarm {
@@ -59,7 +81,7 @@ impl fmt::Display for Alarm {
             } => write!(
                 f,
                 "the branch of {branch} would undo {depth_blocks} blocks with less than a quarter \
-                 of their work; it is not followed"
+                 of their work; it is not followed, and no checkpoint is signed meanwhile"
             ),
             Self::ConflictingFinality { ours, theirs } => write!(
                 f,
@@ -144,7 +166,7 @@ struct Joining {
 }
 
 impl<L: Ledger> Engine<L> {
-    /// Why the node neither votes nor mines, if it does not.
+    /// What the operator is to look at, if anything.
     #[must_use]
     pub fn alarm(&self) -> Option<&Alarm> {
         self.guard.alarm.as_ref()
@@ -321,20 +343,17 @@ impl<L: Ledger> Engine<L> {
         let conflict = finalized
             .zip(contradiction)
             .map(|(ours, theirs)| Alarm::ConflictingFinality { ours, theirs });
-        let joining = self.guard.joining.filter(|joining| joining.stands_still);
-        let joining = joining.map(|joining| Alarm::Joining {
-            block: joining.block,
-        });
+        let joining = self.joining().map(|block| Alarm::Joining { block });
         let alarm = joining.or(conflict).or(self.guard.light);
         if alarm == self.guard.alarm {
             return;
         }
         match alarm {
             Some(alarm) => {
-                tracing::error!(%alarm, "neither voting nor mining");
+                tracing::error!(%alarm, stops = ?alarm.stops(), "the operator is to decide");
                 self.guard.raised.push(alarm);
             }
-            None => tracing::warn!("voting and mining again"),
+            None => tracing::warn!("the alarm is over: signing, voting and mining again"),
         }
         self.guard.alarm = alarm;
     }

@@ -18,7 +18,7 @@ use consensus::evidence::{check_evidence, finality_conflict};
 use consensus::finality::{self, CheckedFinalityVote};
 
 use super::votes::{Hearing, VoteSubmission};
-use super::{Action, Node, Token, Topic, Verdict};
+use super::{Action, Node, Token, Topic};
 use crate::ledger::{Ledger, LedgerError};
 use crate::votes::{OpenTargets, Verified};
 
@@ -38,13 +38,11 @@ impl<L: Ledger> Node<L> {
         let Ok(vote) = codec::decode::<FinalityVote>(bytes, bytes_max) else {
             return self.reject_malformed(from, token, now);
         };
-        if self.forgeries.allow(from, now) {
-            let hearing = self.hear_finality_vote(&vote)?;
-            self.judge_gossiped_vote(from, token, &hearing, now)?;
-        } else {
-            self.verdict(token, Verdict::Ignore)?;
-        }
-        self.overhear_finality_vote(&vote, now)
+        let hearing = self.hear_finality_vote(&vote)?;
+        self.judge_gossiped_vote(from, token, &hearing)?;
+        let overheard = self.overhear_finality_vote(&vote, now)?;
+        self.toll(from, &hearing, overheard, now);
+        Ok(())
     }
 
     /// A finality vote of our own signer, or over RPC.

@@ -21,8 +21,9 @@ use chain::{Block, Header, Height, Network, PublicKey, Timestamp};
 use consensus::finality::open_targets;
 use consensus::state::{StateView, value};
 
+use super::votes::Overheard;
 use super::{Node, VoteSubmission};
-use crate::engine::TipMove;
+use crate::engine::{Alarm, Stops, TipMove};
 use crate::ledger::{Ledger, LedgerError, Pace};
 use crate::voter::{
     Arrival, CLOCK_OFF_MS, Candidate, FinalitySigner, Link, Patience, Pause, Seating, SignerStatus,
@@ -87,18 +88,25 @@ impl<L: Ledger> Node<L> {
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub(super) fn overhear_vote(&mut self, vote: &Vote, now: Timestamp) -> Result<(), LedgerError> {
+    pub(super) fn overhear_vote(
+        &mut self,
+        vote: &Vote,
+        now: Timestamp,
+    ) -> Result<Overheard, LedgerError> {
         let chain = self.engine.params().chain_id();
-        let is_ours =
-            |voter: &Voter| voter.is_ours(vote.bond) && vote.is_signed_by(voter.key(), &chain);
-        if !self.voter.as_ref().is_some_and(is_ours) {
-            return Ok(());
+        let names_us = |voter: &&Voter| voter.is_ours(vote.bond);
+        let Some(voter) = self.voter.as_ref().filter(names_us) else {
+            return Ok(Overheard::Lawful);
+        };
+        if !vote.is_signed_by(voter.key(), &chain) {
+            return Ok(Overheard::Forged);
         }
         let arrival = self.arrival(now, now)?;
         if let Some(voter) = &mut self.voter {
             voter.heard(vote.height, Some(&vote.block), arrival);
         }
-        self.keep_ballots()
+        self.keep_ballots()?;
+        Ok(Overheard::Lawful)
     }
 
     /// As [`Self::overhear_vote`], for finality votes.
@@ -109,13 +117,14 @@ impl<L: Ledger> Node<L> {
         &mut self,
         vote: &FinalityVote,
         now: Timestamp,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<Overheard, LedgerError> {
         let chain = self.engine.params().chain_id();
-        let is_ours = |signer: &FinalitySigner| {
-            signer.is_ours(vote.masternode) && vote.is_signed_by(signer.key(), &chain)
+        let names_us = |signer: &&FinalitySigner| signer.is_ours(vote.masternode);
+        let Some(signer) = self.signer.as_ref().filter(names_us) else {
+            return Ok(Overheard::Lawful);
         };
-        if !self.signer.as_ref().is_some_and(is_ours) {
-            return Ok(());
+        if !vote.is_signed_by(signer.key(), &chain) {
+            return Ok(Overheard::Forged);
         }
         let link = Link {
             source: vote.source,
@@ -126,7 +135,8 @@ impl<L: Ledger> Node<L> {
         if let Some(signer) = &mut self.signer {
             signer.heard(&link, arrival);
         }
-        self.keep_ballots()
+        self.keep_ballots()?;
+        Ok(Overheard::Lawful)
     }
 
     /// The tip moved: what blocks include by our keys is noted, and blocks are counted.
@@ -163,7 +173,9 @@ impl<L: Ledger> Node<L> {
             voter.set_pause(pause);
         }
         if let Some(signer) = &mut self.signer {
-            signer.set_pause(pause);
+            // Others justified a light branch: no checkpoint is signed beside it.
+            let alarm = self.engine.alarm().map(|_| Pause::Alarm);
+            signer.set_pause(alarm.or(pause));
         }
         // History would be one wait for the disk after the other.
         if pause != Some(Pause::CatchingUp) {
@@ -261,10 +273,11 @@ impl<L: Ledger> Node<L> {
         Ok(())
     }
 
-    /// Why nothing may be signed now.
+    /// Why nothing may be signed now, no vote either.
     fn pause(&self, now: Timestamp) -> Result<Option<Pause>, LedgerError> {
         let offset_ms = self.clock_offset_ms();
-        if self.alarm().is_some() {
+        let stops = self.alarm().map(Alarm::stops);
+        if stops == Some(Stops::Everything) {
             Ok(Some(Pause::Alarm))
         } else if self.is_behind(now)? {
             Ok(Some(Pause::CatchingUp))

@@ -19,7 +19,7 @@ use consensus::{CheckedVote, Rule};
 use genesis::law;
 
 use super::Node;
-use crate::engine::Alarm;
+use crate::engine::{Alarm, Stops};
 use crate::ledger::{Ledger, LedgerError};
 use crate::voter::CLOCK_OFF_MS;
 use crate::votes::{FinalityPool, Offences, OpenTargets, VotePool, fullest};
@@ -54,7 +54,8 @@ impl<L: Ledger> Node<L> {
     /// # Errors
     /// [`TemplateError`].
     pub fn template(&mut self, payout: AccountId, now: Timestamp) -> Result<Block, TemplateError> {
-        if let Some(alarm) = self.alarm() {
+        let alarm = self.alarm();
+        if let Some(alarm) = alarm.filter(|alarm| alarm.stops() == Stops::Everything) {
             return Err(TemplateError::Alarm(*alarm));
         }
         let offset_ms = self.clock_offset_ms();

@@ -20,7 +20,7 @@ use consensus::stake::check_vote;
 
 use super::{Action, Node, Token, Topic, Verdict};
 use crate::ledger::{Ledger, LedgerError};
-use crate::votes::{AHEAD_BLOCKS, BEHIND_BLOCKS};
+use crate::votes::{AHEAD_BLOCKS, BEHIND_BLOCKS, Budget};
 
 /// More votes than the last template held that make a new one worth its while.
 const GATHERED_VOTES: u32 = 2;
@@ -53,6 +53,30 @@ pub(super) enum Hearing {
     Refused(Rule),
 }
 
+impl Hearing {
+    /// Whether others want to hear of it.
+    fn is_news(&self) -> bool {
+        matches!(self, Self::News | Self::Includable)
+    }
+
+    /// Whether its signature was found wrong.
+    fn is_forged(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(Rule::VoteSignature { .. } | Rule::FinalitySignature { .. })
+        )
+    }
+}
+
+/// What our voter, or our signer, made of a vote that came by gossip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overheard {
+    /// It is signed by our key, or names somebody else.
+    Lawful,
+    /// It names us, and our key did not sign it.
+    Forged,
+}
+
 impl From<Hearing> for VoteSubmission {
     fn from(hearing: Hearing) -> Self {
         match hearing {
@@ -80,14 +104,14 @@ impl<L: Ledger> Node<L> {
         let Ok(vote) = codec::decode::<Vote>(bytes, bytes_max) else {
             return self.reject_malformed(from, token, now);
         };
-        if self.forgeries.allow(from, now) {
-            let hearing = self.hear_vote(&vote)?;
-            self.judge_gossiped_vote(from, token, &hearing, now)?;
+        let hearing = self.hear_vote(&vote)?;
+        self.judge_gossiped_vote(from, token, &hearing)?;
+        if hearing.is_news() {
             self.follow_votes(now)?;
-        } else {
-            self.verdict(token, Verdict::Ignore)?;
         }
-        self.overhear_vote(&vote, now)
+        let overheard = self.overhear_vote(&vote, now)?;
+        self.toll(from, &hearing, overheard, now);
+        Ok(())
     }
 
     /// A vote of our own voter, or over RPC. If it changes which block is the best, the tip follows
@@ -125,27 +149,45 @@ impl<L: Ledger> Node<L> {
         from: &str,
         token: Token,
         hearing: &Hearing,
-        now: Timestamp,
     ) -> Result<(), LedgerError> {
         self.count_gathered(hearing);
         if let Hearing::Refused(rule) = hearing {
             tracing::debug!(from, %rule, "a vote is not kept");
-            if matches!(
-                rule,
-                Rule::VoteSignature { .. } | Rule::FinalitySignature { .. }
-            ) {
-                self.forgeries.count(from, now);
-            }
         }
-        let verdict = match hearing {
-            Hearing::News | Hearing::Includable => Verdict::Accept,
-            Hearing::Known | Hearing::OutOfTime | Hearing::Refused(_) => Verdict::Ignore,
+        let verdict = if hearing.is_news() {
+            Verdict::Accept
+        } else {
+            Verdict::Ignore
         };
         self.verdict(token, verdict)
     }
 
-    /// Judges a vote, keeps it, and tells the tree of it.
+    /// Counts a wrong signature, once, whoever of us looked at it.
+    pub(super) fn toll(
+        &mut self,
+        from: &str,
+        hearing: &Hearing,
+        overheard: Overheard,
+        now: Timestamp,
+    ) {
+        let is_forged = hearing.is_forged() || overheard == Overheard::Forged;
+        if is_forged && self.forgeries.count(from, now) == Budget::Spent {
+            tracing::debug!(from, "too many wrong signatures");
+            self.outbox.push(Action::Disconnect(from.to_owned()));
+        }
+    }
+
+    /// Judges a vote, unless it is for what is far ahead; keeps it, and tells the tree of it.
     pub(super) fn hear_vote(&mut self, vote: &Vote) -> Result<Hearing, LedgerError> {
+        let newest = self.best_height().get().saturating_add(AHEAD_BLOCKS);
+        if vote.height.get() > newest {
+            return Ok(Hearing::OutOfTime);
+        }
+        self.hear_included_vote(vote)
+    }
+
+    /// As [`Self::hear_vote`], for a vote out of a block: bodies may come in any order.
+    pub(super) fn hear_included_vote(&mut self, vote: &Vote) -> Result<Hearing, LedgerError> {
         let best = self.best_height();
         let is_late = vote.height.get().saturating_add(BEHIND_BLOCKS) < best.get();
         if is_late {
@@ -161,9 +203,6 @@ impl<L: Ledger> Node<L> {
             Some(_) => {
                 let height = vote.height;
                 Ok(Hearing::Refused(Rule::VoteBlock { height }))
-            }
-            None if vote.height.get() > best.get().saturating_add(AHEAD_BLOCKS) => {
-                Ok(Hearing::OutOfTime)
             }
             None => self.hear_early_vote(vote, best),
         }

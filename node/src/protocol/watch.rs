@@ -30,7 +30,7 @@ pub(super) struct Watch {
 }
 
 impl<L: Ledger> Node<L> {
-    /// Why the node neither votes nor mines, if it does not.
+    /// What the operator is to look at, if anything.
     #[must_use]
     pub fn alarm(&self) -> Option<&Alarm> {
         self.engine.alarm()

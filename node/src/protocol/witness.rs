@@ -34,7 +34,7 @@ impl<L: Ledger> Node<L> {
             let block = height.and_then(|height| tree.ancestor(&header.parent, height));
             if let Some((height, block)) = height.zip(block) {
                 let (bond, signature) = (included.bond, included.signature);
-                self.hear_vote(&Vote {
+                self.hear_included_vote(&Vote {
                     height,
                     block,
                     bond,
@@ -76,11 +76,13 @@ impl<L: Ledger> Node<L> {
         group.signatures.iter().map(vote).collect()
     }
 
-    /// The tip moved: what was included is settled, what was disconnected waits again.
+    /// The tip moved: what was included is settled, what was disconnected waits again. The storage
+    /// may fail on the way; what needs none is done all the same.
     pub(super) fn settle_votes(&mut self, moves: &[TipMove]) -> Result<(), LedgerError> {
+        let mut taken_back = Ok(());
         for step in moves {
             if let TipMove::Disconnected(block) = step {
-                self.take_back(block)?;
+                taken_back = taken_back.and(self.take_back(block));
             }
         }
         for step in moves {
@@ -97,6 +99,7 @@ impl<L: Ledger> Node<L> {
             self.offences.forget_up_to(forgotten);
         }
         self.gathered_votes = 0;
+        taken_back?;
         self.read_targets()?;
         if let Some(open) = &self.open_targets {
             self.finality_votes.tip_moved(open.newest);

@@ -312,6 +312,7 @@ impl Desk {
                     }
                 }
                 Action::Ban(ban) => self.ban(&ban),
+                Action::Disconnect(peer) => self.disconnect(&peer),
                 Action::ReorgRefused => Board::count(&self.board.figures.reorgs_refused, 1),
                 // The engine said it loudly; `Node::alarm` shows it for as long as it stands.
                 Action::Alarm(_) => Board::count(&self.board.figures.alarms, 1),
@@ -418,6 +419,14 @@ impl Desk {
                 let failed = self.node.answered(question, None, self.now());
                 self.noted(failed);
             }
+        }
+    }
+
+    fn disconnect(&self, peer: &str) {
+        if let (Some(network), Ok(peer)) = (&self.network, peer.parse())
+            && let Err(error) = network.disconnect(peer)
+        {
+            tracing::debug!(%error, "a peer was not disconnected");
         }
     }
 

@@ -70,6 +70,11 @@ impl World {
                 }
             }
             Action::Ban(ban) => self.ban(host, &ban),
+            Action::Disconnect(peer) => {
+                if let Some(peer) = host_of(&peer) {
+                    self.disconnect(host, peer);
+                }
+            }
             Action::ReorgRefused => {
                 if self.plan.is_honest(host) {
                     let detail = format!("{} refused a reorg", name_of(host));

@@ -161,11 +161,8 @@ fn light_branch_guard() {
     assert_eq!(alarms, [expected], "said once");
     assert_eq!(tip(&node), heavy.tip_id());
     assert_eq!(node.alarm(), Some(&expected));
-    assert_eq!(
-        node.template(miner().account(), now),
-        Err(TemplateError::Alarm(expected))
-    );
-    // The own chain goes on.
+    // The own chain goes on, with everybody who stands behind it.
+    assert!(node.template(miner().account(), now).is_ok());
     heavy.mine(Included::Nothing, 1);
     submit(&mut node, &heavy.blocks_from(131), heavy.now());
     assert_eq!(tip(&node), heavy.tip_id());
@@ -176,6 +173,73 @@ fn light_branch_guard() {
     assert_eq!(tip(&node), light.tip_id());
     assert_eq!(node.alarm(), None);
     assert!(node.template(miner().account(), light.now()).is_ok());
+}
+
+#[test]
+fn beside_a_light_branch_voters_go_on_and_signers_pause() {
+    let (mut heavy, light) = light();
+    let mut node = heavy.node();
+    let voter = super::staked::voter(chain::units::BondId::new(0));
+    let operator = super::staked::operator(chain::units::MasternodeId::new(0));
+    let set = node.set_voter(crate::voter::Voter::new(*voter.keypair()));
+    set.expect("memory answers");
+    let set = node.set_signer(crate::voter::FinalitySigner::new(*operator.keypair()));
+    set.expect("memory answers");
+    submit_quietly(&mut node, &light.blocks_from(61), heavy.now());
+    for height in 131..=150 {
+        heavy.mine(Included::Nothing, 1);
+        let now = heavy.0.tip().time;
+        submit(&mut node, &heavy.blocks_from(height), now);
+    }
+    assert!(matches!(node.alarm(), Some(Alarm::LightBranch { .. })));
+    let voter = node.voter_status().expect("a voter");
+    let active = (crate::voter::Stage::Active, None);
+    assert_eq!((voter.stage, voter.pause), active);
+    let signer = node.signer_status().expect("a signer");
+    assert_eq!(signer.pause, Some(crate::voter::Pause::Alarm));
+    assert_eq!(signer.votes_cast, 0);
+}
+
+#[test]
+fn waiting_for_a_block_is_seen_even_where_nothing_was_final() {
+    let mut chain = Staked::up_to(30);
+    let mut node = chain.node();
+    let block = BlockId::from_bytes([1; 32]);
+    assert_eq!(node.join(&block, chain.now()), Ok(Joined::Waits));
+    let waits = Alarm::Joining { block };
+    assert_eq!(raised(&node.take_actions()), [waits]);
+    chain.mine_to(60, Included::Everything, 1);
+    submit(&mut node, &chain.blocks_from(31), chain.now());
+    assert_eq!(tip(&node), chain.tip_id(), "there is nothing to leave");
+    assert_eq!(node.engine().anchors().finalized, None);
+    assert_eq!(node.alarm(), Some(&waits));
+    assert!(node.template(miner().account(), chain.now()).is_err());
+}
+
+#[test]
+fn moves_are_told_even_if_the_disk_is_full_right_after() {
+    let (mut ours, theirs) = contradiction();
+    let mut node = ours.node();
+    let beside = ours.finality_vote(11, Some(theirs.id(44)));
+    let bytes = chain::codec::encode(&beside);
+    node.engine.ledger_mut().full_for = Some(Write::Anchors);
+    let heard = node.finality_vote_gossiped("neighbour", 1, &bytes, ours.now());
+    assert_eq!(heard, Err(LedgerError::Full), "nothing was said yet");
+    node.take_actions();
+    ours.mine(Included::Nothing, 1);
+    let block = ours.blocks_from(51)[0].clone();
+    let submitted = node.submit_block(block, ours.now());
+    assert_eq!(submitted, Err(LedgerError::Full));
+    assert_eq!(tip(&node), ours.tip_id());
+    let moved = |action: &Action| matches!(action, Action::TipMoved(moves) if moves.len() == 1);
+    assert!(node.take_actions().iter().any(moved));
+    node.engine.ledger_mut().full_for = None;
+    ours.mine(Included::Nothing, 1);
+    submit(&mut node, &ours.blocks_from(52), ours.now());
+    assert!(matches!(
+        node.alarm(),
+        Some(Alarm::ConflictingFinality { .. })
+    ));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::staked::{
     the_verdict, tip, voter,
 };
 use super::*;
-use crate::votes::{EARLY_VOTES_MAX, FORGERIES_MAX};
+use crate::votes::{EARLY_VOTES_MAX, FORGERIES_MAX, SPARE_FORGERIES_MAX};
 
 /// A chain of thirty blocks, and a node that has all of them.
 fn followed() -> (Staked, Node<Memory>) {
@@ -104,23 +104,57 @@ fn the_first_verdict(node: &mut Node<Memory>) -> Verdict {
 }
 
 #[test]
-fn who_brings_many_wrong_signatures_is_not_listened_to_for_a_while() {
+fn who_brings_many_wrong_signatures_is_heard_and_in_the_end_disconnected() {
     let (chain, mut node) = followed();
     let now = chain.now();
     let good = chain.votes(30);
-    for number in 0..FORGERIES_MAX {
+    let forge = |node: &mut Node<Memory>, number: u32| {
         let forged = Vote {
             signature: chain::Signature::from_bytes([number as u8; 64]),
             ..good[0]
         };
-        gossip(&mut node, &forged, now);
+        let bytes = chain::codec::encode(&forged);
+        node.vote_gossiped("neighbour", 1, &bytes, now)
+            .expect("answers");
+        let actions = node.take_actions();
+        actions.contains(&Action::Disconnect("neighbour".to_owned()))
+    };
+    for number in 0..=FORGERIES_MAX {
+        assert!(!forge(&mut node, number));
     }
-    assert_eq!(gossip(&mut node, &good[0], now), Verdict::Ignore);
-    let bytes = chain::codec::encode(&good[0]);
-    node.vote_gossiped("another", 1, &bytes, now)
-        .expect("answers");
-    assert_eq!(the_first_verdict(&mut node), Verdict::Accept);
+    // What is ignored here is no news from anybody else for a minute.
+    assert_eq!(gossip(&mut node, &good[0], now), Verdict::Accept);
+    let forged = Vote {
+        signature: good[0].signature,
+        ..good[2]
+    };
+    assert_eq!(gossip(&mut node, &forged, now), Verdict::Ignore);
+    let rest = (0..SPARE_FORGERIES_MAX).filter(|_| {
+        let bytes = chain::codec::encode(&forged);
+        node.vote_gossiped("neighbour", 1, &bytes, now)
+            .expect("answers");
+        let actions = node.take_actions();
+        actions.contains(&Action::Disconnect("neighbour".to_owned()))
+    });
+    assert_eq!(rest.count(), 2, "those that nobody had to spare for");
     assert_eq!(node.points("neighbour", now), 0);
+    assert_eq!(gossip(&mut node, &good[1], now), Verdict::Accept);
+}
+
+#[test]
+fn a_vote_far_ahead_is_not_judged_even_if_its_header_is_here() {
+    let chain = Staked::up_to(33);
+    let mut node = chain.cut_to(30).node();
+    let now = chain.now();
+    for block in chain.blocks_from(31) {
+        node.engine.add_header(&block.header, now).expect("valid");
+    }
+    let votes = |height| chain.votes(height)[0];
+    assert_eq!(gossip(&mut node, &votes(33), now), Verdict::Ignore);
+    assert_eq!(gossip(&mut node, &votes(32), now), Verdict::Accept);
+    assert_eq!(node.seats(&chain.id(33)), Some(0));
+    submit(&mut node, &chain.blocks_from(31), now);
+    assert_eq!(gossip(&mut node, &votes(33), now), Verdict::Accept);
 }
 
 #[test]
