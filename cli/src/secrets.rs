@@ -8,16 +8,17 @@
 //! docs/spec/14-commands.md §1
 //!
 //! # Not here
-//! What a password protects: `wallet::keystore`.
+//! What a password protects: `wallet::keystore`. Files of keys that vote and sign: `node::KeyFile`.
 
 use std::io::{BufRead, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use rpc::types::Hex;
+use node::{KeyFile, KeyFileError};
 use secp256k1::Keypair;
 use zeroize::Zeroizing;
 
+use crate::commands::node::key_file_refusal;
 use crate::exit::{Exit, Failure};
 
 /// Longest secret that is read (bytes).
@@ -97,41 +98,17 @@ impl Drop for SigningKey {
     }
 }
 
-/// The key in `file`: 64 lower-case hexadecimal digits on its first line.
+/// The key in `file`, which a node would take, too. A node may hold it meanwhile.
 pub(crate) fn signing_key(file: &Path) -> Result<SigningKey> {
-    let bad = |reason, detail: String| {
-        let detail = format!("{}: {detail}", file.display());
-        Failure::error(Exit::Usage, reason, detail)
-    };
-    if !file.is_file() {
-        return Err(bad("bad_file", "there is no such file".to_owned()));
-    }
-    warn_if_others_read(file);
-    let line = first_line(file)?;
-    let no_key = || {
-        bad(
-            "bad_key_file",
-            "holds no key: 64 hexadecimal digits".to_owned(),
-        )
-    };
-    let Hex(secret) = line.parse::<Hex<[u8; 32]>>().map_err(|_| no_key())?;
-    let secret = Zeroizing::new(secret);
-    let keypair = Keypair::from_secret_bytes(*secret).map_err(|_| no_key())?;
-    Ok(SigningKey(keypair))
+    KeyFile::read(file).map(SigningKey).map_err(|error| {
+        let (exit, reason) = match &error {
+            KeyFileError::NotAKey { .. } => (Exit::Usage, "bad_key_file"),
+            KeyFileError::Missing { .. } => (Exit::Usage, "bad_file"),
+            other => key_file_refusal(other),
+        };
+        Failure::error(exit, reason, error.to_string())
+    })
 }
-
-#[cfg(unix)]
-fn warn_if_others_read(file: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(file).map_or(0, |found| found.permissions().mode());
-    if mode & 0o077 != 0 {
-        let file = file.display();
-        crate::output::warn(&format!("others may read {file}; `chmod 600` it"));
-    }
-}
-
-#[cfg(not(unix))]
-fn warn_if_others_read(_: &Path) {}
 
 fn first_line(file: &Path) -> Result<Zeroizing<String>> {
     let mut line = Zeroizing::new(String::new());
@@ -166,25 +143,57 @@ mod tests {
         );
     }
 
+    fn reason(read: Result<SigningKey>) -> Option<(Exit, &'static str)> {
+        let error = read.err()?;
+        let failure = error.downcast_ref::<Failure>()?;
+        Some((failure.exit, failure.reason))
+    }
+
     #[test]
-    fn a_key_is_64_digits_and_a_point_of_the_curve() {
+    fn a_key_file_is_what_a_node_takes() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("key");
         let good = "0b".repeat(32);
         for (text, is_key) in [
             (good.clone(), true),
-            (format!("{good}\r\nmore"), true),
+            (format!(" {good}\r\n"), true),
+            (good.to_uppercase(), true),
+            (format!("{good}\r\nmore"), false),
             (String::new(), false),
             (good[1..].to_owned(), false),
             (format!("{good}0"), false),
-            (format!(" {good}"), false),
-            (good.to_uppercase(), false),
             ("00".repeat(32), false),
             ("ff".repeat(32), false),
         ] {
-            std::fs::write(&file, &text).expect("written");
-            assert_eq!(signing_key(&file).is_ok(), is_key, "{text:?}");
+            let _ = std::fs::remove_file(&file);
+            let mut made = new_private_file(&file).expect("a fresh file");
+            std::io::Write::write_all(&mut made, text.as_bytes()).expect("written");
+            drop(made);
+            assert_eq!(KeyFile::open(&file).is_ok(), is_key, "{text:?}");
+            let refused = (!is_key).then(|| (Exit::Usage, "bad_key_file"));
+            assert_eq!(reason(signing_key(&file)), refused, "{text:?}");
         }
-        assert!(signing_key(&folder.path().join("nowhere")).is_err());
+        let missing = signing_key(&folder.path().join("nowhere"));
+        assert_eq!(reason(missing), Some((Exit::Usage, "bad_file")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_exposed_key_is_refused_in_the_words_of_a_node() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("key");
+        let public = KeyFile::create(&file, &[0x0b; 32]).expect("a fresh file");
+        // A node holds it meanwhile.
+        let held = KeyFile::open(&file).expect("free");
+        let read = signing_key(&file).expect("a key file");
+        assert_eq!(chain::PublicKey::from(read.keypair()), public);
+        drop(held);
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("ours");
+        let words = KeyFile::open(&file).map(|_| ()).expect_err("it is exposed");
+        let refused = signing_key(&file).err().expect("it is exposed");
+        assert_eq!(refused.to_string(), words.to_string());
+        let reason = reason(Err(refused));
+        assert_eq!(reason, Some((Exit::Folder, "key_exposed")));
     }
 }

@@ -3,8 +3,9 @@
 //! # Invariants
 //! * A file is created new, for its owner alone, and never overwritten; a link in its place is not
 //!   followed.
-//! * Nothing is read from a file that others may read, or that another process holds. The system
-//!   gives the hold back when the process ends, however it ends.
+//! * Nothing is read from a file that others may read. Nobody signs votes with one that another
+//!   process holds; the system gives the hold back when the process ends, however it ends.
+//! * A file that was made is durable, with its name.
 //! * What is read is erased when dropped.
 //!
 //! # Spec
@@ -149,7 +150,8 @@ impl KeyFile {
         text.push('\n');
         let written = file
             .write_all(text.as_bytes())
-            .and_then(|()| file.sync_all());
+            .and_then(|()| file.sync_all())
+            .and_then(|()| sync_folder_of(path));
         written.map_err(|error| {
             // The error that matters is the first one.
             let _ = std::fs::remove_file(path);
@@ -164,13 +166,7 @@ impl KeyFile {
     /// [`KeyFileError`], by the first thing that is wrong.
     pub fn open(path: &Path) -> Result<Self, KeyFileError> {
         // Reading is enough to hold it; a key may lie on a medium that nobody writes to.
-        let file = File::open(path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => KeyFileError::Missing {
-                path: path.to_path_buf(),
-            },
-            _ => KeyFileError::io("open", path, &error),
-        })?;
-        refuse_exposed(path, &file)?;
+        let file = open_private(path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -185,6 +181,16 @@ impl KeyFile {
         let lock = KeyLock(file);
         let secret = read_secret(path, &lock.0)?;
         Ok(Self { secret, lock })
+    }
+
+    /// The key in a file that is not held, for an order that names it: no vote is signed with it. The
+    /// caller erases it.
+    ///
+    /// # Errors
+    /// [`KeyFileError`], by the first thing that is wrong; never [`KeyFileError::Locked`].
+    pub fn read(path: &Path) -> Result<Keypair, KeyFileError> {
+        let secret = read_secret(path, &open_private(path)?)?;
+        Ok(secret.keypair().expect("it was checked when it was read"))
     }
 
     /// The key. `Keypair` is `Copy`: a copy must be erased by who makes it.
@@ -209,6 +215,31 @@ impl KeyFile {
     pub fn into_lock(self) -> KeyLock {
         self.lock
     }
+}
+
+/// Makes a new name in the folder of `path` outlast a power cut.
+#[cfg(unix)]
+fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Folders cannot be synced here; the system journals names.
+#[cfg(not(unix))]
+fn sync_folder_of(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Opens a file that only its owner may read.
+fn open_private(path: &Path) -> Result<File, KeyFileError> {
+    let file = File::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => KeyFileError::Missing {
+            path: path.to_path_buf(),
+        },
+        _ => KeyFileError::io("open", path, &error),
+    })?;
+    refuse_exposed(path, &file)?;
+    Ok(file)
 }
 
 fn refuse_exposed(path: &Path, file: &File) -> Result<(), KeyFileError> {
@@ -324,12 +355,17 @@ mod tests {
         ] {
             std::fs::write(&path, text).expect("writable");
             make_private(&path);
-            let opened = KeyFile::open(&path).map(|_| ());
-            assert_eq!(opened, refused.clone().map(|_: PublicKey| ()), "{text}");
+            let refused = refused.clone().map(|_: PublicKey| ());
+            assert_eq!(KeyFile::open(&path).map(|_| ()), refused, "{text}");
+            assert_eq!(KeyFile::read(&path).map(|_| ()), refused, "{text}");
         }
         let missing = folder.path().join("nothing");
         let opened = KeyFile::open(&missing).map(|_| ());
-        assert_eq!(opened, Err(KeyFileError::Missing { path: missing }));
+        let refused = Err(KeyFileError::Missing {
+            path: missing.clone(),
+        });
+        assert_eq!(opened, refused);
+        assert_eq!(KeyFile::read(&missing).map(|_| ()), refused);
     }
 
     #[test]
@@ -340,8 +376,21 @@ mod tests {
         let held = KeyFile::open(&path).expect("free").into_lock();
         let locked = Err(KeyFileError::Locked { path: path.clone() });
         assert_eq!(KeyFile::open(&path).map(|_| ()), locked);
+        // An order that names the key may be made meanwhile.
+        let read = KeyFile::read(&path).expect("a key file");
+        assert_eq!(read.to_secret_bytes(), [1; 32]);
         drop(held);
         assert!(KeyFile::open(&path).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_folder_of_a_bare_name_is_the_present_one() {
+        assert!(sync_folder_of(Path::new("stake.key")).is_ok());
+        let folder = folder();
+        assert!(sync_folder_of(&folder.path().join("stake.key")).is_ok());
+        let nowhere = folder.path().join("nothing").join("stake.key");
+        assert!(sync_folder_of(&nowhere).is_err());
     }
 
     #[cfg(unix)]
@@ -361,7 +410,8 @@ mod tests {
                 path: path.clone(),
                 mode,
             };
-            assert_eq!(KeyFile::open(&path).map(|_| ()), Err(exposed));
+            assert_eq!(KeyFile::open(&path).map(|_| ()), Err(exposed.clone()));
+            assert_eq!(KeyFile::read(&path).map(|_| ()), Err(exposed));
         }
         set(0o400);
         assert!(KeyFile::open(&path).is_ok());

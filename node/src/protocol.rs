@@ -27,6 +27,7 @@ mod light;
 mod offset;
 mod overtaken;
 mod parking;
+mod repeat;
 mod template;
 mod votes;
 mod watch;
@@ -205,6 +206,8 @@ pub struct Node<L: Ledger> {
     uncle_candidates: VecDeque<Header>,
     voter: Option<Voter>,
     signer: Option<FinalitySigner>,
+    /// Somebody came who has not heard what voter and signer said.
+    is_repeat_due: bool,
     /// Of the newest announced blocks: they show how far our clock is off.
     ages: Ages,
     votes: VotePool,
@@ -246,6 +249,7 @@ impl<L: Ledger> Node<L> {
             uncle_candidates: VecDeque::new(),
             voter: None,
             signer: None,
+            is_repeat_due: false,
             ages: Ages::default(),
             votes: VotePool::default(),
             finality_votes: FinalityPool::default(),
@@ -337,6 +341,7 @@ impl<L: Ledger> Node<L> {
     /// A peer is here.
     pub fn peer_connected(&mut self, peer: &str, now: Timestamp) {
         self.connected.insert(peer.to_owned());
+        self.is_repeat_due = true;
         self.peers.met(peer, now);
         let actions = self.sync.connected(peer, now);
         self.follow(actions, now);

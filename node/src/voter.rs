@@ -19,7 +19,7 @@ mod key;
 mod signer;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chain::signature::tag;
 use chain::units::BondId;
@@ -44,6 +44,9 @@ const AHEAD_MS_MAX: u64 = 10_000;
 pub const CLOCK_OFF_MS: u64 = 8_000;
 /// Votes of this run that are remembered, to know them from others by the same key.
 const SIGNED_KEPT: usize = 64;
+/// Votes, or finality votes, of this run that are kept to be said again: those of several bonds for
+/// as many heights as blocks include votes for, or of several masternodes for all open checkpoints.
+const SAID_KEPT: usize = 64;
 /// Numbers that are remembered of bonds or masternodes with a key: it has one or two on a chain, and
 /// other ones on other branches. With more than that, what is met next starts anew.
 const MET_MAX: usize = 64;
@@ -113,6 +116,8 @@ pub struct Voter {
     bonds: BTreeSet<BondId>,
     /// What this run voted for, the newest.
     signed: BTreeMap<Height, BlockId>,
+    /// The newest votes of this run, as they were said.
+    said: VecDeque<Vote>,
     /// Blocks near the tip that we have no seat for.
     seatless: BTreeMap<Height, BlockId>,
     votes_cast: u64,
@@ -131,6 +136,7 @@ impl Voter {
             is_unkept: false,
             bonds: BTreeSet::new(),
             signed: BTreeMap::new(),
+            said: VecDeque::new(),
             seatless: BTreeMap::new(),
             votes_cast: 0,
         }
@@ -296,19 +302,27 @@ impl Voter {
     pub(crate) fn sign(&mut self, intent: Intent, chain: &ChainId) -> Vec<Vote> {
         self.ballot = self.ballot.joined(intent.ballot);
         self.is_unkept = false;
-        let votes = intent.votes.into_iter();
+        let mut votes = Vec::new();
+        for (height, block, bond) in intent.votes {
+            self.remember(height, block);
+            let body = Vote::signed_bytes(height, &block, bond);
+            let signature = self.key.sign(tag::VOTE, chain, &body);
+            let vote = Vote {
+                height,
+                block,
+                bond,
+                signature,
+            };
+            keep_said(&mut self.said, vote);
+            votes.push(vote);
+        }
         votes
-            .map(|(height, block, bond)| {
-                self.remember(height, block);
-                let body = Vote::signed_bytes(height, &block, bond);
-                Vote {
-                    height,
-                    block,
-                    bond,
-                    signature: self.key.sign(tag::VOTE, chain, &body),
-                }
-            })
-            .collect()
+    }
+
+    /// Votes of this run, ascending, that may be said once more: none of a voter that does not vote.
+    pub(crate) fn said(&self) -> impl Iterator<Item = &Vote> {
+        let is_active = self.watch.stage() == Stage::Active && self.pause.is_none();
+        self.said.iter().filter(move |_| is_active)
     }
 
     fn remember(&mut self, height: Height, block: BlockId) {
@@ -318,6 +332,13 @@ impl Voter {
             self.signed.pop_first();
         }
     }
+}
+
+fn keep_said<T>(said: &mut VecDeque<T>, vote: T) {
+    if said.len() >= SAID_KEPT {
+        said.pop_front();
+    }
+    said.push_back(vote);
 }
 
 fn meet<T: Ord>(met: &mut BTreeSet<T>, number: T) {

@@ -4,6 +4,7 @@ On regtest a term has 12 blocks, a bond comes back after 48, and blocks are made
 """
 
 import json
+import os
 import re
 import subprocess
 
@@ -98,6 +99,11 @@ def test_orders_of_stake_that_make_no_sense_have_names(lab):
         assert alice.refused(*command) == (2, "bad_key_file"), name
     command = ("stake", "bond", "--amount", "1", "--vote-key-file", str(lab.folder / "nowhere"))
     assert alice.refused(*command) == (2, "bad_file")
+    if os.name != "nt":
+        exposed = lab.secret_file("exposed.key", "21" * 32)
+        exposed.chmod(0o640)
+        command = ("stake", "bond", "--amount", "1", "--vote-key-file", str(exposed))
+        assert alice.refused(*command) == (3, "key_exposed"), "as a node would say"
     assert node.rpc("mempool_get")["transactions"] == []
     assert alice.json(*bond, "1")["state"] == "delivered"
     node.generate()

@@ -181,6 +181,9 @@ impl<L: Ledger> Node<L> {
         if pause != Some(Pause::CatchingUp) {
             self.keep_ballots()?;
         }
+        if pause.is_none() {
+            self.repeat_own()?;
+        }
         self.vote(now)?;
         self.sign_checkpoints()
     }

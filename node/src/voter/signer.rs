@@ -11,7 +11,7 @@
 //! # Not here
 //! Which checkpoints are open and who is a member: `consensus::finality`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chain::finality::FinalityVote;
 use chain::signature::tag;
@@ -22,7 +22,7 @@ use secp256k1::Keypair;
 
 use super::key::SigningKey;
 use super::watch::{Patience, Seating, Watch};
-use super::{Arrival, Pause, SIGNED_KEPT, Stage, StopReason, meet};
+use super::{Arrival, Pause, SIGNED_KEPT, Stage, StopReason, keep_said, meet};
 use crate::ledger::Ballot;
 
 /// A signer as its operator sees it.
@@ -73,6 +73,8 @@ pub struct FinalitySigner {
     masternodes: BTreeSet<MasternodeId>,
     /// What this run signed, the newest.
     signed: BTreeMap<CheckpointNumber, BlockId>,
+    /// The newest finality votes of this run, as they were said.
+    said: VecDeque<FinalityVote>,
     /// The tip at which there was nothing to sign.
     idle_at: Option<BlockId>,
     votes_cast: u64,
@@ -91,6 +93,7 @@ impl FinalitySigner {
             is_unkept: false,
             masternodes: BTreeSet::new(),
             signed: BTreeMap::new(),
+            said: VecDeque::new(),
             idle_at: None,
             votes_cast: 0,
         }
@@ -247,14 +250,22 @@ impl FinalitySigner {
     pub(crate) fn sign(&mut self, intent: FinalityIntent, chain: &ChainId) -> Vec<FinalityVote> {
         self.ballot = self.ballot.joined(intent.ballot);
         self.is_unkept = false;
-        let votes = intent.votes.into_iter();
+        let mut votes = Vec::new();
+        for vote in intent.votes {
+            self.remember(vote.target, vote.target_id);
+            let signature = self.key.sign(tag::FINALITY, chain, &vote.signed_bytes());
+            let vote = FinalityVote { signature, ..vote };
+            keep_said(&mut self.said, vote);
+            votes.push(vote);
+        }
         votes
-            .map(|vote| {
-                self.remember(vote.target, vote.target_id);
-                let signature = self.key.sign(tag::FINALITY, chain, &vote.signed_bytes());
-                FinalityVote { signature, ..vote }
-            })
-            .collect()
+    }
+
+    /// Finality votes of this run, ascending, that may be said once more: none of a signer that does
+    /// not sign.
+    pub(crate) fn said(&self) -> impl Iterator<Item = &FinalityVote> {
+        let is_active = self.watch.stage() == Stage::Active && self.pause.is_none();
+        self.said.iter().filter(move |_| is_active)
     }
 
     fn memberships(&self, target: &Target) -> impl Iterator<Item = MasternodeId> {

@@ -13,6 +13,7 @@ use crate::voter::{CLOCK_OFF_MS, FinalitySigner, Pause, Stage, StopReason, Voter
 
 mod listening;
 mod numbers;
+mod repeat;
 
 /// First height with a committee, and first checkpoint with a roster.
 const SEATED: u64 = 84;

@@ -77,7 +77,6 @@ fn step_with(scene: &mut Scene, voter: &Owner, operator: &Owner) -> usize {
     let votes = scene.chain.votes_for(tip, |_, key| is_by(key, voter));
     let targets = scene.chain.targets().into_iter();
     let links: Vec<_> = targets
-        .filter(|target| target.number().get() * 4 < u32::try_from(height).expect("small"))
         .flat_map(|target| {
             scene
                 .chain
