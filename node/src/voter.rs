@@ -56,9 +56,9 @@ const MET_MAX: usize = 64;
 pub enum Pause {
     /// Blocks are known to exist that are not here.
     CatchingUp,
-    /// Our clock differs from that of our peers.
+    /// Our clock is ahead of that of those who find blocks.
     ClockOff {
-        /// By so much; positive if ours is ahead.
+        /// By so much.
         offset_ms: i64,
     },
     /// An alarm stands that the operator has to look at.

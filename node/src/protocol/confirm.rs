@@ -26,8 +26,8 @@ use super::{Node, VoteSubmission};
 use crate::engine::{Alarm, Stops, TipMove};
 use crate::ledger::{Ledger, LedgerError, Pace};
 use crate::voter::{
-    Arrival, CLOCK_OFF_MS, Candidate, FinalitySigner, Link, Patience, Pause, Seating, SignerStatus,
-    Voter, VoterStatus,
+    Arrival, Candidate, FinalitySigner, Link, Patience, Pause, Seating, SignerStatus, Voter,
+    VoterStatus,
 };
 
 /// A block is followed live if it is not older than this when it is connected: as far as clocks of
@@ -278,13 +278,12 @@ impl<L: Ledger> Node<L> {
 
     /// Why nothing may be signed now, no vote either.
     fn pause(&self, now: Timestamp) -> Result<Option<Pause>, LedgerError> {
-        let offset_ms = self.clock_offset_ms();
         let stops = self.alarm().map(Alarm::stops);
         if stops == Some(Stops::Everything) {
             Ok(Some(Pause::Alarm))
         } else if self.is_behind(now)? {
             Ok(Some(Pause::CatchingUp))
-        } else if offset_ms.unsigned_abs() >= CLOCK_OFF_MS {
+        } else if let Some(offset_ms) = self.clock_off_ms() {
             Ok(Some(Pause::ClockOff { offset_ms }))
         } else {
             Ok(None)

@@ -3,9 +3,9 @@
 //! # Invariants
 //! * Only blocks that are announced count, as they come: history says nothing about clocks.
 //! * A block is old for two reasons, a clock that runs ahead here or a long search there; so ours is
-//!   ahead by no more than the youngest of the newest blocks seemed old. Nothing but a clock that
-//!   is behind makes four fifths of them come from the future: who finds two fifths of the blocks
-//!   and stamps them ahead stops nobody.
+//!   ahead by no more than the youngest of the newest blocks seemed old, and nobody can feign that.
+//! * Blocks from the future prove nothing: who finds some and stamps them ahead makes the others
+//!   follow, since time moves forward. A clock that is behind is worth a warning and stops nothing.
 //!
 //! # Spec
 //! docs/spec/17-stake.md §4
@@ -67,24 +67,28 @@ impl Ages {
 impl<L: Ledger> Node<L> {
     /// A block of this time is new to us and was announced.
     pub(super) fn note_age(&mut self, time: Timestamp, now: Timestamp) {
+        let was_off = self.clock_off_ms().is_some();
         let before = self.ages.offset_ms().unsigned_abs();
         self.ages.note(time, now);
         let offset_ms = self.ages.offset_ms();
-        let after = offset_ms.unsigned_abs();
-        if before < CLOCK_OFF_MS && after >= CLOCK_OFF_MS {
+        if !was_off && self.clock_off_ms().is_some() {
             tracing::error!(
                 offset_ms,
-                "the clock is off: no votes and no mining until it is set"
+                "the clock is ahead: no votes and no mining until it is set"
             );
-        } else if before < WARNED_MS && after >= WARNED_MS {
-            tracing::warn!(offset_ms, "the clock differs from that of our peers");
+        } else if before < WARNED_MS && offset_ms.unsigned_abs() >= WARNED_MS {
+            tracing::warn!(
+                offset_ms,
+                "the clock differs from that of those who find blocks"
+            );
         }
     }
 
-    /// How far our clock is ahead of that of those who find blocks (behind it, if negative).
-    #[must_use]
-    pub fn clock_offset_ms(&self) -> i64 {
-        self.ages.offset_ms()
+    /// How far our clock is ahead, if that is too far to mine and to vote.
+    pub(super) fn clock_off_ms(&self) -> Option<i64> {
+        let limit_ms = i64::try_from(CLOCK_OFF_MS).unwrap_or(i64::MAX);
+        let offset_ms = self.ages.offset_ms();
+        (offset_ms >= limit_ms).then_some(offset_ms)
     }
 }
 
@@ -120,7 +124,7 @@ mod tests {
         let mut behind = [-8_500; BLOCKS];
         behind[..6].fill(20_000);
         assert_eq!(offset_of(&behind), -8_500);
-        // Miners who stamp ahead move nothing as long as a fifth of the blocks is by others.
+        // Most of them have to.
         behind[..7].fill(400);
         assert_eq!(offset_of(&behind), 0);
     }

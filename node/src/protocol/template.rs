@@ -21,7 +21,6 @@ use genesis::law;
 use super::Node;
 use crate::engine::{Alarm, Stops};
 use crate::ledger::{Ledger, LedgerError};
-use crate::voter::CLOCK_OFF_MS;
 use crate::votes::{FinalityPool, Offences, OpenTargets, VotePool, fullest};
 
 /// Why there is no template.
@@ -31,10 +30,10 @@ pub enum TemplateError {
     /// The node does not mine while this stands.
     #[error("no mining: {0}")]
     Alarm(Alarm),
-    /// The clock is off by too much for others to take our blocks, or for us to take theirs.
-    #[error("no mining: the clock is off by {offset_ms} ms")]
+    /// The clock is too far ahead for others to take our blocks.
+    #[error("no mining: the clock is {offset_ms} ms ahead")]
     ClockOff {
-        /// Positive if ours is ahead.
+        /// By so much.
         offset_ms: i64,
     },
     /// The storage failed or is full.
@@ -58,8 +57,7 @@ impl<L: Ledger> Node<L> {
         if let Some(alarm) = alarm.filter(|alarm| alarm.stops() == Stops::Everything) {
             return Err(TemplateError::Alarm(*alarm));
         }
-        let offset_ms = self.clock_offset_ms();
-        if offset_ms.unsigned_abs() >= CLOCK_OFF_MS {
+        if let Some(offset_ms) = self.clock_off_ms() {
             return Err(TemplateError::ClockOff { offset_ms });
         }
         self.read_targets()?;

@@ -428,14 +428,14 @@ fn blocks_ahead_of_the_clock_wait_and_a_wrong_clock_pauses() {
         .submit_block(block, early)
         .expect("memory answers");
     assert_eq!(scene.votes(), []);
-    let offset_ms = -i64::try_from(CLOCK_OFF_MS).expect("small");
+    let offset_ms = i64::try_from(CLOCK_OFF_MS).expect("small");
     scene.node.ages = Ages::of(offset_ms);
     let in_time = Timestamp::new(made_ms - 10_000);
     scene.node.tick(in_time).expect("memory answers");
     assert_eq!(scene.votes(), []);
     let status = scene.node.voter_status().expect("a voter");
     assert_eq!(status.pause, Some(Pause::ClockOff { offset_ms }));
-    scene.node.ages = Ages::of(offset_ms + 1);
+    scene.node.ages = Ages::of(offset_ms - 1);
     scene.node.tick(in_time).expect("memory answers");
     assert_eq!(heights(&scene.votes()), [FIRST]);
 }
