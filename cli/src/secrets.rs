@@ -170,7 +170,7 @@ mod tests {
             std::io::Write::write_all(&mut made, text.as_bytes()).expect("written");
             drop(made);
             assert_eq!(KeyFile::open(&file).is_ok(), is_key, "{text:?}");
-            let refused = (!is_key).then(|| (Exit::Usage, "bad_key_file"));
+            let refused = (!is_key).then_some((Exit::Usage, "bad_key_file"));
             assert_eq!(reason(signing_key(&file)), refused, "{text:?}");
         }
         let missing = signing_key(&folder.path().join("nowhere"));
